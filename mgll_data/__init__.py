@@ -1,0 +1,1 @@
+"""Builds multi-granular image-text datasets from public fundus and chest X-ray collections."""

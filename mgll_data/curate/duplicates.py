@@ -1,0 +1,82 @@
+"""Finds pictures that are the same: equal pixels, and near duplicates by difference hash and a second look."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# A difference hash alone puts different patients together, since all photographs of one camera look alike at 9 x 8
+# pixels. Candidates must also agree in fine structure. Measured on 64 x 64 thumbnails: pairs of different pictures
+# reach 0.54 among the 103 photographs of IDRiD's test set and 0.71 among 250 real chest films (follow-ups of one
+# patient at the top); a copy at another JPEG quality, brightness or size stays above 0.9.
+MIN_CORRELATION = 0.8
+
+
+def exact(pixel_sha256: Sequence[str]) -> list[list[int]]:
+    """Positions of pictures with equal pixels: every list holds two or more, in input order."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for position, digest in enumerate(pixel_sha256):
+        found[digest].append(position)
+    return [members for members in found.values() if len(members) > 1]
+
+
+def near(
+    dhash: Sequence[str], bits: int, thumbnail: Callable[[int], NDArray[np.float32]]
+) -> Iterator[tuple[int, int, float]]:
+    """Pairs of positions whose 64-bit hashes (16 hex digits) differ in at most `bits` bits and whose pictures agree.
+
+    thumbnail(i) gives the picture at position i as (64, 64) float32; agreement is the correlation of the two after
+    `high_pass`, at least `MIN_CORRELATION`. By the pigeonhole principle hashes that differ in at most `bits`
+    bits share one of `bits + 1` bands exactly, so only members of one band are compared. Yields (i, j, correlation).
+    """
+    import numpy as np
+
+    hashes = np.array([int(h, 16) for h in dhash], dtype=np.uint64)
+    edges = np.linspace(0, 64, bits + 2).astype(int)
+    compared: set[tuple[int, int]] = set()
+    detail: dict[int, NDArray[np.float32]] = {}
+    for low, high in pairwise(edges):
+        mask = np.uint64((1 << int(high - low)) - 1)
+        band = (hashes >> np.uint64(low)) & mask
+        order = np.argsort(band, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(band[order].astype(np.int64)) != 0])
+        for members in np.split(order, starts[1:]):
+            for k, i in enumerate(members[:-1]):
+                others = members[k + 1 :]
+                distance = np.bitwise_count(hashes[others] ^ hashes[i])
+                for j in others[distance <= bits]:
+                    pair = (int(min(i, j)), int(max(i, j)))
+                    if pair in compared:
+                        continue
+                    compared.add(pair)
+                    for one in pair:
+                        if one not in detail:
+                            detail[one] = high_pass(thumbnail(one))
+                    agreement = float((detail[pair[0]] * detail[pair[1]]).mean())
+                    if agreement >= MIN_CORRELATION:
+                        yield (*pair, agreement)
+
+
+def high_pass(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fine structure of a (64, 64) picture in grey levels 0 to 255, at zero mean and unit variance.
+
+    The dark surround and its rim are left out and strong edges limited: the round edge of a fundus photograph is the
+    same for every eye and would drown what differs.
+    """
+    import cv2
+    import numpy as np
+
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), 3.0)
+    inside = cv2.erode((picture > 15).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    if not inside.any():
+        return np.zeros_like(picture)
+    limit = 3 * float(np.median(np.abs(fine[inside]))) + 1e-3
+    fine = np.where(inside, np.clip(fine, -limit, limit), 0)
+    spread = float(fine.std())
+    return np.asarray((fine - fine.mean()) / spread if spread > 1e-6 else np.zeros_like(fine), dtype=np.float32)

@@ -1,0 +1,143 @@
+"""A source's own words become concepts with a state. Nothing is guessed: a word that no row lists is reported."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, cast
+
+from mgll_data.errors import UsageError
+from mgll_data.hierarchy import Closed, Hierarchy
+from mgll_data.schema import State
+from mgll_data.sources.base import SourceCard
+
+VERSION = 1
+Relation = Literal["exact", "broader", "narrower", "uncertain", "none"]
+RELATIONS = ("exact", "broader", "narrower", "uncertain", "none")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of `labels.csv`: what a raw word says of a concept.
+
+    relation: how the concept stands to the word. exact: the same. broader: it covers more (presence passes, absence
+    does not). narrower: it covers less (absence passes, presence makes it uncertain). uncertain: the word raises it
+    only. none: deliberately unmapped, `note` says why. asserts: the state the concept gets where the word is present.
+    """
+
+    concept: str
+    relation: Relation
+    asserts: State
+    note: str
+
+    def state(self, word: State) -> State | None:
+        """State of the concept when the raw word has the state `word`; None: the word says nothing of it."""
+        if self.relation == "none":
+            return None
+        if self.asserts is State.ABSENT:
+            if word is State.PRESENT:
+                return State.ABSENT if self.relation == "exact" else State.UNCERTAIN
+            return State.UNCERTAIN if word is State.UNCERTAIN else None
+        if word is State.PRESENT:
+            return State.PRESENT if self.relation in ("exact", "broader") else State.UNCERTAIN
+        if word is State.ABSENT:
+            return State.ABSENT if self.relation in ("exact", "narrower") else None
+        return State.UNCERTAIN
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The trace of a label: raw word and its state in the source, the concept it became, how, and its state here."""
+
+    raw: str
+    raw_state: State
+    concept: str
+    relation: str
+    state: State | None
+
+
+class LabelMap:
+    """The rows of `labels.csv` for one source."""
+
+    def __init__(self, card: SourceCard, rules: Mapping[str, tuple[Rule, ...]]) -> None:
+        self._card = card
+        self.rules = dict(rules)
+
+    def lookup(self, word: str) -> tuple[Rule, ...] | None:
+        """Rules of a raw word, by exact match or, for path labels, by the longest listed prefix of whole segments."""
+        if word in self.rules or not self._card.path_labels:
+            return self.rules.get(word)
+        segments = word.split("/")
+        for end in range(len(segments) - 1, 0, -1):
+            rules = self.rules.get("/".join(segments[:end]))
+            if rules is not None:
+                return rules
+        return None
+
+    def nearest(self, word: str) -> list[str]:
+        """Listed words that look like this one."""
+        return get_close_matches(word, self.rules, n=3)
+
+    def apply(self, labels: Mapping[str, State], hierarchy: Hierarchy) -> tuple[list[Statement], Closed, list[str]]:
+        """Statements, closed labels and unmapped words of one record."""
+        statements: list[Statement] = []
+        unmapped: list[str] = []
+        for word, word_state in labels.items():
+            rules = self.lookup(word)
+            if rules is None:
+                unmapped.append(word)
+            for rule in rules or ():
+                statements.append(Statement(word, word_state, rule.concept, rule.relation, rule.state(word_state)))
+        stated = {s: {t.concept for t in statements if t.state is s} for s in State}
+        if self._card.silence == "absent" and labels:
+            known = hierarchy.ontology.up(stated[State.PRESENT]) | hierarchy.ontology.up(stated[State.UNCERTAIN])
+            stated[State.ABSENT] |= {c for c in self._card.scope if c not in known}
+        closed = hierarchy.close(
+            stated[State.PRESENT],
+            stated[State.ABSENT],
+            stated[State.UNCERTAIN],
+            normal_excludes_all=self._card.normal_excludes_all,
+        )
+        return statements, closed, unmapped
+
+
+def load_labels(folder: Path, cards: Iterable[SourceCard], hierarchy: Hierarchy) -> dict[str, LabelMap]:
+    """Label maps of these sources from `folder/labels.csv`, by source name.
+
+    Raises UsageError with every problem: a source without rows, an unknown concept, relation or state.
+    """
+    path = folder / "labels.csv"
+    wanted = {card.name: card for card in cards}
+    rows: dict[str, dict[str, tuple[Rule, ...]]] = {name: {} for name in wanted}
+    problems: list[str] = []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            where = f"{path}:{reader.line_num}"
+            relation, asserts = row["relation"].strip(), row["asserts"].strip() or "present"
+            concept = row["concept"].strip()
+            if relation not in RELATIONS:
+                problems.append(f"{where}: relation {relation!r} is not one of {', '.join(RELATIONS)}")
+            elif asserts not in ("present", "absent"):
+                problems.append(f"{where}: asserts {asserts!r} is neither present nor absent")
+            elif relation == "none" and (concept or not row["note"].strip()):
+                problems.append(f"{where}: an unmapped label has no concept and a note that says why")
+            elif relation != "none" and concept not in hierarchy.ontology:
+                near = get_close_matches(concept, hierarchy.concepts, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                problems.append(f"{where}: unknown concept {concept!r}{hint}")
+            elif row["source"] in wanted:
+                rule = Rule(concept, cast(Relation, relation), State(asserts), row["note"].strip())
+                source = rows[row["source"]]
+                source[row["label"]] = (*source.get(row["label"], ()), rule)
+    problems += [f"{path}: no row for source {name!r}" for name in wanted if not rows[name]]
+    for card in wanted.values():
+        problems += [
+            f"{card.name}: scope names unknown concept {c!r}" for c in card.scope if c not in hierarchy.ontology
+        ]
+    if problems:
+        raise UsageError(problems)
+    return {name: LabelMap(card, rows[name]) for name, card in wanted.items()}

@@ -1,0 +1,143 @@
+"""The field of view of a fundus photograph: the lit disc on a dark surround."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mgll_data.images.raster import Pixels
+
+WORK_SIDE = 512  # the search is done at this longest side: one step there is below 0.2 % of the picture
+_MIN_AREA = 0.15  # of the picture: a smaller lit region is not a photographed field
+_MAX_RESIDUAL = 0.01  # median distance of the edge from the fitted outline, in radii
+_MIN_ASPECT = 0.55  # of the radii
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """box: x0, y0, x1, y1 in pixels of the picture given. center and radii (x, y): of its circle, in the same pixels.
+
+    The radii differ where the photograph was resized without its proportions.
+    """
+
+    box: tuple[int, int, int, int]
+    center: tuple[float, float]
+    radii: tuple[float, float]
+
+
+def find_field(pixels: Pixels) -> Field | None:
+    """Find the field of view in a picture, H x W or H x W x 3 (BGR), uint8. None where no dark surround shows one.
+
+    The brightest channel is compared with the surround (its level is taken from the corners), the largest lit region
+    is kept, and a circle (or upright ellipse) is fitted to its edge where that edge is not the picture's own. The box
+    bounds it within the picture, so a field cut off above and below keeps its full width.
+    """
+    import cv2
+
+    height, width = pixels.shape[:2]
+    factor = max(1.0, max(height, width) / WORK_SIDE)
+    size = (max(8, round(width / factor)), max(8, round(height / factor)))
+    small: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    light = cv2.GaussianBlur(small.max(axis=2) if small.ndim == 3 else small, (0, 0), 1.5).astype(np.float32)
+    mask = _lit_region(light)
+    if mask is None:
+        return None
+    outline = _fit_outline(mask)
+    if outline is None:
+        return None
+    cx, cy, rx, ry = outline
+    fx, fy = width / size[0], height / size[1]
+    box = (
+        max(0, math.floor((cx - rx) * fx)),
+        max(0, math.floor((cy - ry) * fy)),
+        min(width, math.ceil((cx + rx) * fx)),
+        min(height, math.ceil((cy + ry) * fy)),
+    )
+    return Field(box, (cx * fx, cy * fy), (rx * fx, ry * fy))
+
+
+def _lit_region(light: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8] | None:
+    """Mask (0 or 1) of the largest region above the surround, its holes filled; None where nothing stands out."""
+    import cv2
+
+    height, width = light.shape
+    patch = max(2, min(height, width) // 24)
+    corners = [light[:patch, :patch], light[:patch, -patch:], light[-patch:, :patch], light[-patch:, -patch:]]
+    # The second darkest corner: one corner may hold a label or the camera's notch, another may be cut into the field.
+    surround = sorted(float(np.median(corner)) for corner in corners)[1]
+    bright = float(np.percentile(light, 90))
+    if bright - surround < 12:
+        return None
+    threshold = surround + max(5.0, 0.12 * (bright - surround))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((light > threshold).astype(np.uint8), connectivity=4)
+    if count < 2:
+        return None
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    if not _MIN_AREA * light.size < stats[largest, cv2.CC_STAT_AREA] < 0.995 * light.size:
+        return None
+    outline, _ = cv2.findContours((labels == largest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(light.shape, np.uint8)
+    cv2.drawContours(filled, outline, -1, 1, cv2.FILLED)
+    return filled
+
+
+def _fit_outline(mask: npt.NDArray[np.uint8]) -> tuple[float, float, float, float] | None:
+    """Centre x, y and radii x, y of the mask's hull, fitted where the hull does not run along the picture's border.
+
+    A circle if it fits; else an upright ellipse, the shape of a photograph that was resized without its proportions.
+    """
+    import cv2
+
+    height, width = mask.shape
+    outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hull = np.zeros_like(mask)
+    cv2.fillPoly(hull, [cv2.convexHull(np.concatenate(outline))], 1)
+    edge, _ = cv2.findContours(hull, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = np.concatenate(edge).reshape(-1, 2).astype(np.float64)
+    inner = (points[:, 0] > 2) & (points[:, 1] > 2) & (points[:, 0] < width - 3) & (points[:, 1] < height - 3)
+    for ellipse in (False, True):
+        fitted = _fit_conic(points[inner], ellipse)
+        if fitted and all(0.25 < 2 * radius / max(height, width) < 2 for radius in fitted[2:]):
+            cx, cy, rx, ry = fitted
+            # Pixel k covers k to k + 1; the outline runs through the centres of the outermost lit pixels.
+            return cx + 0.5, cy + 0.5, rx + 0.5, ry + 0.5
+    return None
+
+
+def _fit_conic(points: npt.NDArray[np.float64], ellipse: bool) -> tuple[float, float, float, float] | None:
+    """Least squares of x^2 + a y^2 + b x + c y + d = 0 (a = 1: Kasa's circle fit), outliers cut thrice."""
+    if len(points) < 40:
+        return None
+    origin, spread = points.mean(axis=0), float(points.std()) or 1.0
+    kept = (points - origin) / spread  # for the condition of the normal equations
+    for _ in range(3):
+        x, y = kept[:, 0], kept[:, 1]
+        ones = np.ones(len(kept))
+        columns, right = ([y * y, x, y, ones], -x * x) if ellipse else ([x, y, ones], -x * x - y * y)
+        solution, *_ = np.linalg.lstsq(np.column_stack(columns), right, rcond=None)
+        a, b, c, d = solution if ellipse else (1.0, *solution)
+        if not _MIN_ASPECT**2 < a < _MIN_ASPECT**-2:
+            return None
+        cx, cy = -b / 2, -c / (2 * a)
+        square = cx * cx + a * cy * cy - d
+        if square <= 0:
+            return None
+        rx, ry = math.sqrt(square), math.sqrt(square / a)
+        residual = np.abs(np.hypot((x - cx) / rx, (y - cy) / ry) - 1)
+        middle = float(np.median(residual))
+        keep = residual <= max(0.004, 2.5 * middle)
+        if keep.sum() < 40:
+            return None
+        kept = kept[keep]
+    if middle > _MAX_RESIDUAL:
+        return None
+    return (
+        float(cx * spread + origin[0]),
+        float(cy * spread + origin[1]),
+        float(rx * spread),
+        float(ry * spread),
+    )

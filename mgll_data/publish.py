@@ -1,0 +1,123 @@
+"""Publishes a finished dataset: a version folder that appears whole, never changes, and is named by LATEST."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from mgll_data import validate as validation
+from mgll_data.errors import CorruptError, UsageError
+from mgll_data.manifest import FILE, LATEST, Manifest
+from mgll_data.stage import disk_problem, file_sha256
+
+PUBLIC_MARKER = "PUBLIC"
+
+
+def files(folder: Path, manifest: Manifest) -> list[str]:
+    """Files of a dataset to publish, manifest last: what stands at its top, `sizes.json` and shards of each split."""
+    top = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != FILE and not p.name.endswith(".part"))
+    inner = [f"{split}/sizes.json" for split in manifest.splits]
+    shards = [entry["file"] for split in manifest.splits for entry in manifest.shards(split)]
+    return [*top, *inner, *shards, FILE]
+
+
+def publish(
+    path: Path, to: str, *, public: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
+) -> str:
+    """Copy a finished dataset to `<to>/<name>/<id>/` and let LATEST name it; returns that place.
+
+    `to` is a folder or an fsspec URL. A version that is already there is left as it is. Shards equal to the previous
+    version's are hard-linked (local folders). Raises UsageError if a source forbids redistribution and the place is
+    public (`public`, or a file PUBLIC in it), CorruptError if the dataset does not agree with its manifest.
+    `progress(done, total)` counts files.
+    """
+    folder, manifest = validation.load(path)
+    verdict = validation.validate(path)
+    if verdict.problems:
+        raise CorruptError("not published, the dataset is not what its manifest says:\n" + "\n".join(verdict.problems))
+    if "://" in to and not to.startswith("file://"):
+        _check_public(manifest, to, public)
+        return _publish_url(folder, manifest, to, progress)
+    base = Path(to.removeprefix("file://")).expanduser()
+    _check_public(manifest, to, public or (base / PUBLIC_MARKER).exists())
+    try:
+        return str(_publish_folder(folder, manifest, base / manifest.name, progress))
+    except OSError as error:
+        raise disk_problem(error, base / manifest.name / manifest.id) from error
+
+
+def _check_public(manifest: Manifest, to: str, public: bool) -> None:
+    held = [f"{name} ({s['licence']})" for name, s in manifest.sources.items() if not s["redistributable"]]
+    if public and held:
+        raise UsageError(f"{to} is public and these sources forbid redistribution: {', '.join(held)}")
+
+
+def _publish_folder(folder: Path, manifest: Manifest, base: Path, progress: Callable[[int, int], None]) -> Path:
+    base.mkdir(parents=True, exist_ok=True)
+    final = base / manifest.id
+    if not final.exists():
+        incoming = base / f".incoming-{manifest.id}-{uuid.uuid4().hex[:8]}"
+        try:
+            _copy_all(folder, manifest, incoming, _previous(base), progress)
+            incoming.rename(final)
+        except BaseException:
+            shutil.rmtree(incoming, ignore_errors=True)
+            raise
+        for directory in [final, *(final / split for split in manifest.splits)]:
+            directory.chmod(0o555)
+    elif validation.validate(final).problems:
+        raise CorruptError(f"{final} is there and is damaged: move it away and publish again")
+    pointer = base / f".{LATEST}-{uuid.uuid4().hex[:8]}"
+    pointer.write_text(manifest.id + "\n", encoding="utf-8")
+    pointer.replace(base / LATEST)
+    return final
+
+
+def _previous(base: Path) -> dict[str, Path]:
+    """Shards of the version that LATEST names, by sha256."""
+    try:
+        folder, manifest = validation.load(base)
+    except UsageError:
+        return {}
+    entries = [entry for split in manifest.splits for entry in manifest.shards(split)]
+    return {entry["sha256"]: folder / entry["file"] for entry in entries}
+
+
+def _copy_all(
+    folder: Path, manifest: Manifest, incoming: Path, previous: dict[str, Path], progress: Callable[[int, int], None]
+) -> None:
+    digests = {e["file"]: e["sha256"] for split in manifest.splits for e in manifest.shards(split)}
+    names = files(folder, manifest)
+    for number, name in enumerate(names, 1):
+        target = incoming / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        twin = previous.get(digests.get(name, ""))
+        if twin is not None and twin.is_file() and twin.stat().st_size == (folder / name).stat().st_size:
+            os.link(twin, target)
+        else:
+            shutil.copyfile(folder / name, target)
+            if name in digests and file_sha256(target) != digests[name]:
+                raise CorruptError(f"{name}: the copy differs from the original: check the disk")
+            target.chmod(0o444)
+        progress(number, len(names))
+
+
+def _publish_url(folder: Path, manifest: Manifest, to: str, progress: Callable[[int, int], None]) -> str:
+    # Object stores have no rename: manifest.json goes last, and LATEST after it, so that neither names a half copy.
+    import fsspec
+
+    system, root = fsspec.core.url_to_fs(to)
+    base = f"{root.rstrip('/')}/{manifest.name}"
+    final = f"{base}/{manifest.id}"
+    if not system.exists(f"{final}/{FILE}"):
+        names = files(folder, manifest)
+        for number, name in enumerate(names, 1):
+            system.makedirs(f"{final}/{name}".rpartition("/")[0], exist_ok=True)
+            system.put_file(str(folder / name), f"{final}/{name}")
+            progress(number, len(names))
+    with system.open(f"{base}/{LATEST}", "w") as file:
+        file.write(manifest.id + "\n")
+    return f"{to.rstrip('/')}/{manifest.name}/{manifest.id}"

@@ -1,0 +1,79 @@
+"""Everything a build knows before it touches a source: hierarchy, wording, label tables, all checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgll_data import hierarchy as hierarchies
+from mgll_data.errors import UsageError
+from mgll_data.harmonise import LabelMap, load_labels
+from mgll_data.hierarchy import Hierarchy
+from mgll_data.recipe import Recipe
+from mgll_data.schema import State
+from mgll_data.sources import base
+from mgll_data.stage import file_sha256
+from mgll_data.texts import templates as wording
+from mgll_data.texts.templates import Templates
+from mgll_data.vocabulary import unworded
+
+FILES = ("hierarchy.csv", "labels.csv", "templates.yaml", "explanations.csv")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The vocabulary of a recipe, loaded. digests: sha256 of each vocabulary file by name."""
+
+    hierarchy: Hierarchy
+    templates: Templates
+    maps: dict[str, LabelMap]
+    digests: dict[str, str]
+
+
+def set_up(recipe: Recipe) -> Setup:
+    """Load and check the vocabulary for the recipe's sources.
+
+    Raises UsageError with every problem: a missing file, a row that does not resolve, a concept that the sources can
+    make present and that has no wording.
+    """
+    folder = recipe.vocab
+    lacking = [name for name in FILES if not (folder / name).is_file()]
+    if lacking:
+        raise UsageError([f"{folder}: the vocabulary has no {name}" for name in lacking])
+    hierarchy = hierarchies.load(folder)
+    maps = load_labels(folder, [base.find(use.use).card for use in recipe.sources], hierarchy)
+    templates = wording.load(folder, hierarchy)
+    silent = unworded(hierarchy, templates, reachable(maps, hierarchy))
+    if silent:
+        raise UsageError(
+            [f"{folder / 'templates.yaml'}: no phrases for {concept}, which labels can say" for concept in silent]
+        )
+    return Setup(hierarchy, templates, maps, {name: digest(folder / name) for name in FILES})
+
+
+def reachable(maps: dict[str, LabelMap], hierarchy: Hierarchy) -> set[str]:
+    """Concepts that some label of these sources can make present, negations that follow included, without ancestors."""
+    said = {
+        rule.concept
+        for labels in maps.values()
+        for rules in labels.rules.values()
+        for rule in rules
+        if rule.state(State.PRESENT) is State.PRESENT
+    }
+    denied = {
+        rule.concept
+        for labels in maps.values()
+        for rules in labels.rules.values()
+        for rule in rules
+        for word in State
+        if rule.state(word) is State.ABSENT
+    }
+    follows = {
+        negation for negation, negated in hierarchy.negations.items() if negated in hierarchy.ontology.down(denied)
+    }
+    return said | follows
+
+
+def digest(path: Path) -> str:
+    """sha256 of a vocabulary file."""
+    return file_sha256(path)

@@ -1,0 +1,105 @@
+"""The texts of one image at every level of the recipe, each with the concepts it asserts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mgll_data.errors import UsageError
+from mgll_data.hierarchy import Hierarchy
+from mgll_data.schema import text_id
+from mgll_data.texts.templates import CATEGORY_LEVELS, Templates, pick
+
+VERSION = 1
+LONGEST_LIST = 4  # findings in one composed sentence: more would pass CLIP's 77 tokens
+DEFAULT_CODE = {"cxr": "XR", "fundus": "CFP"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text of an image. concepts: all that it asserts; none for a text about acquisition."""
+
+    level: str
+    text: str
+    concepts: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """Id, equal for equal texts of a level."""
+        return text_id(self.level, self.text)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the texts speak of: the image's closed present concepts and how it was taken."""
+
+    uid: str
+    present: frozenset[str]
+    view: str | None
+    laterality: str | None
+    modality_code: str | None
+
+
+class Writer:
+    """Writes the texts of one recipe: levels in order, at most `per_level` texts of each for an image."""
+
+    def __init__(
+        self, hierarchy: Hierarchy, templates: Templates, modality: str, levels: Sequence[str], per_level: int
+    ) -> None:
+        self._hierarchy = hierarchy
+        self._templates = templates
+        self._modality = modality
+        self._levels = levels
+        self._per_level = per_level
+        self._order = {concept: i for i, concept in enumerate(hierarchy.concepts)}
+
+    def texts(self, subject: Subject) -> list[Text]:
+        """All texts of the image, coarse to fine. Equal texts of a level appear once."""
+        written: dict[tuple[str, str], Text] = {}
+        for level in self._levels:
+            for text in self._level(level, subject)[: self._per_level]:
+                written.setdefault((text.level, text.text), text)
+        return list(written.values())
+
+    def _level(self, level: str, subject: Subject) -> list[Text]:
+        templates, uid = self._templates, subject.uid
+        if level == "modality":
+            code = subject.modality_code if subject.modality_code in templates.modality else None
+            return [Text(level, pick(templates.modality[code or DEFAULT_CODE[self._modality]], uid, level), ())]
+        if level in ("study", "series"):
+            options = templates.study if level == "study" else templates.views
+            view = subject.view if subject.view in options else ""
+            return [Text(level, pick(options[view or ""], uid, level), ())]
+        if level == "category":
+            broad = [c for c in self._sorted(subject.present) if self._concept_level(c) in CATEGORY_LEVELS]
+            return [Text(level, templates.category_of(c, uid), (c,)) for c in broad]
+        named = self._named(subject)
+        if level == "diagnostic":
+            return self._diagnostic(named, subject)
+        if level == "explanatory":
+            return [Text(level, templates.explanation(c, uid), (c,)) for c in named]
+        raise UsageError(f"level {level!r} cannot be written by this version")
+
+    def _diagnostic(self, named: list[str], subject: Subject) -> list[Text]:
+        findings = [c for c in named if self._concept_level(c) != "negation"] or named
+        texts = []
+        if len(findings) > 1:
+            listed = findings[:LONGEST_LIST]
+            texts.append(self._sentence(listed, subject))
+        return texts + [self._sentence([c], subject) for c in named]
+
+    def _sentence(self, concepts: list[str], subject: Subject) -> Text:
+        sentence = self._templates.finding(concepts, subject.uid, subject.laterality)
+        return Text("diagnostic", sentence, tuple(concepts))
+
+    def _named(self, subject: Subject) -> list[str]:
+        """The most specific present concepts, findings before negations; a bare "abnormal" says too little."""
+        lowest = self._hierarchy.ontology.lowest(subject.present) - {self._hierarchy.abnormal}
+        ordered = self._sorted(lowest)
+        return sorted(ordered, key=lambda c: self._concept_level(c) == "negation")
+
+    def _sorted(self, concepts: Iterable[str]) -> list[str]:
+        return sorted((c for c in concepts if c in self._templates.phrases), key=self._order.__getitem__)
+
+    def _concept_level(self, concept: str) -> str:
+        return self._hierarchy.concepts[concept].level

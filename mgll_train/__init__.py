@@ -1,0 +1,1 @@
+"""Pretrains vision-language models on multi-granular image-text shards."""

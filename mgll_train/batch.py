@@ -1,0 +1,166 @@
+"""Samples to a batch: images, and for every level the batch's unique texts with targets.
+
+A text that many images share stands once in the batch, in the order of its id, so that a global batch is the same
+whatever the number of ranks. `share_texts` gives every rank the texts of the global batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mgll_data.schema import LEVELS, TEXT_ID_PATTERN, text_id
+from mgll_train import gather
+from mgll_train.errors import DataError, UserError
+from mgll_train.targets import Unknown, Vocabulary, carried, match
+
+# The sample's own `.txt` member, as a level: one text an image that holds for the images that carry it alone.
+CAPTION = "caption"
+KNOWN_LEVELS = frozenset(level for levels in LEVELS.values() for level in levels) | {CAPTION}
+
+Tokenizer = Callable[[list[str]], Tensor]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One decoded sample: image (3, H, W) of any dtype, its JSON (contract version 1) and its caption."""
+
+    image: Tensor
+    meta: Mapping[str, Any]
+    caption: str
+
+
+@dataclass(frozen=True)
+class LevelBatch:
+    """The unique texts of one level, K of them in ascending order of id, and their targets for n images."""
+
+    text_ids: Tensor  # (K,) int64
+    tokens: Tensor  # (K, L) int64
+    concepts: Tensor  # (K, C) bool: the concepts that the text names
+    own: Tensor  # (n, K) bool: the image carries the text
+    Y: Tensor  # (n, K) float32: 1 where the text holds for the image
+    valid: Tensor  # (n, K) bool: whether it is known if the text holds
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images (n, 3, H, W) as the samples hold them, uids, concept flags (n, C) bool, and every level's texts."""
+
+    images: Tensor
+    uids: tuple[str, ...]
+    present: Tensor
+    absent: Tensor  # concepts of other modalities included
+    levels: dict[str, LevelBatch]
+    unknown: Unknown
+    shared: bool = False  # whether the texts are those of the global batch
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch on another device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        levels = {
+            name: LevelBatch(**{field.name: change(getattr(level, field.name)) for field in fields(level)})
+            for name, level in self.levels.items()
+        }
+        images, present, absent = (change(tensor) for tensor in (self.images, self.present, self.absent))
+        return replace(self, images=images, present=present, absent=absent, levels=levels)
+
+
+def text_key(identifier: str) -> int:
+    """A text id `t-<16 hex>` as a signed 64-bit number. Raises DataError for anything else."""
+    if not TEXT_ID_PATTERN.match(identifier):
+        raise DataError(f"text id {identifier!r} is not t-<16 hex digits>")
+    value = int(identifier[2:], 16)
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def collate(
+    samples: Sequence[Sample],
+    levels: Iterable[str],
+    vocabulary: Vocabulary,
+    tokenizer: Tokenizer,
+    unknown: Unknown = "mask",
+    texts_per_level: int | None = None,
+    seed: int = 0,
+) -> Batch:
+    """Stack samples and gather the unique texts of every level, with targets by `targets.match`.
+
+    levels: levels of the contract, and "caption" for the `.txt` member. A level that no sample has gives K = 0.
+    tokenizer: list of texts to (len, L) int64.
+    unknown: "mask" leaves unknown pairs out (`valid` False), "negative" counts them as negatives.
+    texts_per_level: keep at most so many of a sample's own texts at a level, drawn by (seed, uid): give a new seed
+    every epoch. A dropped text is still a positive of its sample where another sample of the batch brings it.
+    Raises UserError for an unknown level, DataError for concepts and text ids that break the contract.
+    """
+    if not samples:
+        raise ValueError("cannot collate a batch without samples")
+    metas = [_with_caption(sample) for sample in samples]
+    present, absent, _ = vocabulary.image_states(metas)
+    absent = absent | vocabulary.other_modalities(metas)
+    batch: dict[str, LevelBatch] = {}
+    for level in levels:
+        if level not in KNOWN_LEVELS:
+            raise UserError(f"unknown level {level!r}; known: {', '.join(sorted(KNOWN_LEVELS))}")
+        texts = _unique_texts(metas, level, texts_per_level, seed)
+        tokens = tokenizer([text["text"] for text in texts]) if texts else tokenizer([""])[:0]
+        concepts = vocabulary.text_concepts(texts)
+        own = carried(metas, level, texts)
+        targets, valid = match(present, absent, concepts, own, unknown)
+        ids = torch.tensor([text_key(text["id"]) for text in texts], dtype=torch.int64)
+        batch[level] = LevelBatch(ids, tokens.to(torch.int64), concepts, own, targets, valid)
+    images = torch.stack([sample.image for sample in samples])
+    return Batch(images, tuple(meta["uid"] for meta in metas), present, absent, batch, unknown)
+
+
+def share_texts(batch: Batch) -> Batch:
+    """The batch with the unique texts of all ranks' batches at every level, in the order of their ids.
+
+    Every rank must call it, with the same levels in the same order and the same vocabulary. The images stay where they
+    are; targets are worked out anew, because a text of another rank may hold for an image of this one.
+    With one process the batch is only marked as shared.
+    """
+    if batch.shared or gather.world_size() == 1:
+        return replace(batch, shared=True)
+    return replace(batch, levels={name: _share(level, batch) for name, level in batch.levels.items()}, shared=True)
+
+
+def _share(level: LevelBatch, batch: Batch) -> LevelBatch:
+    width = level.tokens.shape[1]
+    packed = torch.cat([level.text_ids[:, None], level.tokens, level.concepts.to(torch.int64)], 1)
+    counts = gather.row_counts(packed)
+    everyone = gather.all_gather_rows(packed)
+    ids, place = torch.unique(everyone[:, 0], return_inverse=True)
+    rows = torch.arange(len(everyone), device=place.device)
+    first = torch.full_like(ids, len(everyone)).scatter_reduce(0, place, rows, "amin")
+    tokens, concepts = everyone[first, 1 : 1 + width], everyone[first, 1 + width :] > 0
+
+    start = sum(counts[: gather.rank()])
+    own = torch.zeros(level.own.shape[0], len(ids), dtype=torch.bool, device=ids.device)
+    own[:, place[start : start + counts[gather.rank()]]] = level.own
+    targets, valid = match(batch.present, batch.absent, concepts, own, batch.unknown)
+    return LevelBatch(ids, tokens, concepts, own, targets, valid)
+
+
+def _with_caption(sample: Sample) -> Mapping[str, Any]:
+    caption = {"id": text_id(CAPTION, sample.caption), "text": sample.caption, "concepts": []}
+    return {**sample.meta, "texts": {**sample.meta["texts"], CAPTION: [caption]}}
+
+
+def _unique_texts(metas: Sequence[Mapping[str, Any]], level: str, limit: int | None, seed: int) -> list[dict[str, Any]]:
+    """Distinct texts of a level over the samples, in ascending order of their 64-bit ids."""
+    found: dict[str, dict[str, Any]] = {}
+    for meta in metas:
+        texts = meta["texts"].get(level, ())
+        if limit is not None and len(texts) > limit:
+            texts = sorted(texts, key=lambda text: text_id(f"{seed}/{meta['uid']}", text["id"]))[:limit]
+        found.update((text["id"], text) for text in texts)
+    return sorted(found.values(), key=lambda text: text_key(text["id"]))

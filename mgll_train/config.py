@@ -1,0 +1,191 @@
+"""Settings of a pretraining run: a locked YAML file as a frozen dataclass, overridden from the command line."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from mgll_train.errors import UserError
+
+# Settings that change how a run is carried out, not what it computes: a resumed run may change them.
+_FREE = {"identity": False}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting of a pretraining run. The length of the run is exactly one of steps, epochs and samples.
+
+    model: an open_clip model name, or `tiny`. objective, options: a module of `mgll_train.objectives` and its keyword
+    arguments. levels: the texts' granularities, coarse to fine; empty for all that the datasets hold. unknown: whether
+    a text that nothing is known of is masked or counts as a negative. batch: samples a step over all ranks.
+    shuffle: samples shuffled together. crop: smallest area of a random crop, as a share of the picture. jitter: largest
+    change of brightness and contrast, as a share of the grey range. reduced: decode a JPEG at half size or less when
+    that is still larger than the model needs (slightly other pixels, faster). broken: share of the samples that may be
+    unreadable before the run stops. lr: peak learning rate. warmup: share of the steps. clip: largest gradient norm.
+    workers: loader processes, -1 for one a core up to 8. threads: CPU threads for the model, 0 to choose.
+    """
+
+    model: str = "tiny"
+    objective: str = "mgll"
+    options: dict[str, Any] = field(default_factory=dict)
+    levels: tuple[str, ...] = ()
+    unknown: Literal["mask", "negative"] = "mask"
+    seed: int = 17
+    steps: int | None = None
+    epochs: float | None = None
+    samples: int | None = None
+    batch: int = 128
+    shuffle: int = 8192
+    crop: float = 0.6
+    jitter: float = 0.1
+    reduced: bool = True
+    broken: float = 0.001
+    lr: float = 5e-4
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.98
+    warmup: float = 0.05
+    clip: float = 1.0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    checkpoint_every: int = field(default=500, metadata=_FREE)
+    keep: int = field(default=2, metadata=_FREE)
+    log_every: int = field(default=10, metadata=_FREE)
+    workers: int = field(default=-1, metadata=_FREE)
+    threads: int = field(default=0, metadata=_FREE)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide what the run computes: plain values, what a checkpoint is compared by."""
+        kept = {f.name for f in fields(self) if f.metadata.get("identity", True)}
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+            if key in kept
+        }
+
+
+DURATION = ("steps", "epochs", "samples")
+
+
+def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a settings file (None: the defaults) and put the overrides that are not None over it.
+
+    A length of the run among the overrides replaces the file's, whichever of the three that was. Raises UserError
+    with every problem found, each with its line; unknown keys come with the nearest known one.
+    """
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    problems: list[str] = []
+    for key, line, value in _read(path) if path is not None else ():
+        place = f"{path}:{line}"
+        if key in values:
+            problems.append(f"{place}: key {key!r} is given twice")
+        values[key] = value
+        places[key] = place
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if any(key in given for key in DURATION):
+        for key in DURATION:
+            values.pop(key, None)
+    for key, value in given.items():
+        values[key] = value
+        places[key] = "--" + key.replace("_", "-")
+    hints = get_type_hints(Config)
+    known = [f.name for f in fields(Config)]
+    for key in list(values):
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1, cutoff=0.5)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            problems.append(f"{places[key]}: unknown key {key!r}{hint}; known: {', '.join(known)}")
+        else:
+            values[key], wrong = _typed(hints[key], values[key])
+            problems += [f"{places[key]}: {key} is {wrong}"] if wrong else []
+    if not problems:
+        problems = _out_of_range(values, places)
+    if problems:
+        raise UserError(problems)
+    return Config(**values)
+
+
+def _read(path: Path) -> list[tuple[str, int, Any]]:
+    """(key, line, value) of each entry of a YAML mapping. Raises UserError if the file is absent or is none."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise UserError(f"{path}:{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    if node is None:
+        return []
+    if not isinstance(node, yaml.MappingNode):
+        raise UserError(f"{path}:1: the file must be a mapping of settings, such as `batch: 128`")
+    return [
+        (str(key.value), key.start_mark.line + 1, yaml.safe_load(yaml.serialize(child))) for key, child in node.value
+    ]
+
+
+def _typed(kind: Any, value: Any) -> tuple[Any, str]:
+    """The value as the type of its key, and what is wrong with it (empty: nothing)."""
+    if get_origin(kind) in (Union, types.UnionType):
+        inner = next(k for k in get_args(kind) if k is not type(None))
+        return (None, "") if value is None else _typed(inner, value)
+    if get_origin(kind) is Literal:
+        allowed = get_args(kind)
+        return value, "" if value in allowed else f"{value!r}, which is not one of {', '.join(allowed)}"
+    if get_origin(kind) is tuple:
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            return tuple(value), ""
+        return value, f"{value!r}, which is not a list such as [category, diagnostic]"
+    if get_origin(kind) is dict:
+        return value, "" if isinstance(value, dict) else f"{value!r}, which is not a mapping such as {{alpha: 1.0}}"
+    if kind is float and not isinstance(value, bool):
+        if isinstance(value, int):
+            return float(value), ""
+        try:  # YAML 1.1 reads 5e-4 (no point) as text
+            return float(value), ""
+        except (TypeError, ValueError):
+            return value, f"{value!r}, which is not a number"
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value, ""
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    return value, f"{value!r}, which is not {names[kind]}"
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**63 - 1),
+    "steps": (1, 10**9),
+    "epochs": (1e-9, 10**6),
+    "samples": (1, 10**15),
+    "batch": (1, 2**24),
+    "shuffle": (1, 2**31),
+    "crop": (0.3, 1),
+    "jitter": (0, 0.5),
+    "broken": (0, 1),
+    "lr": (0, 10),
+    "weight_decay": (0, 10),
+    "beta1": (0, 0.99999),
+    "beta2": (0, 0.999999),
+    "warmup": (0, 1),
+    "clip": (1e-6, 1e6),
+    "checkpoint_every": (1, 10**9),
+    "keep": (1, 10**6),
+    "log_every": (1, 10**9),
+    "workers": (-1, 256),
+    "threads": (0, 1024),
+}
+
+
+def _out_of_range(values: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
+    return [
+        f"{places[key]}: {key} is {value}, which is not between {low:g} and {high:g}"
+        for key, (low, high) in _RANGES.items()
+        if (value := values.get(key)) is not None and not low <= value <= high
+    ]

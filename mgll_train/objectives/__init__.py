@@ -1,0 +1,120 @@
+"""Pretraining objectives, one a module: the module `mgll` holds the class `Mgll`, and is built by its name.
+
+An objective maps features and a batch to named scalars. It owns the logit scale and biases as its parameters, which
+belong in an optimiser group without weight decay.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import math
+import pkgutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mgll_train import gather
+from mgll_train.batch import Batch
+from mgll_train.errors import UserError
+from mgll_train.model import Features
+
+LARGEST_LOG_SCALE = math.log(100)
+
+
+class Objective(nn.Module):
+    """Base of the objectives. `levels`: the levels whose texts the batch must hold, as `batch.collate` takes them."""
+
+    levels: tuple[str, ...]
+
+    def __init__(self, levels: Sequence[str], temperature: float) -> None:
+        super().__init__()
+        if not 0.01 <= temperature <= 1:
+            raise UserError(f"temperature must lie in [0.01, 1], found {temperature}")
+        if not levels:
+            raise UserError("an objective needs at least one level of texts")
+        self.levels = tuple(levels)
+        self.logit_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def forward(self, features: Features, batch: Batch) -> dict[str, Tensor]:
+        """Scalars by name: `loss` (the only one that carries gradients), every term, `floor/...` and diagnostics.
+
+        `loss` has the value of the global batch on every rank, and gradients whose mean over ranks is the global
+        gradient. Everything is computed in fp32 (fp64 features stay fp64), inside autocast too. A term that is not
+        finite makes `loss` not finite: nothing is dropped here. Raises ValueError where there is more than one rank and
+        the batch did not go through `batch.share_texts`.
+        """
+        if gather.world_size() > 1 and not batch.shared:
+            raise ValueError("with several ranks a batch must go through batch.share_texts before the objective")
+        with torch.autocast(features.image.device.type, enabled=False):
+            image = _unit(features.image)
+            cosines = {level: image @ _unit(features.text[level]).T for level in self.levels}
+            loss, shares = self.terms(cosines, batch)
+            names = list(shares)
+            values = torch.stack([loss, *(shares[name].to(loss) for name in names)])
+            means = gather.all_reduce_sum(values) / gather.world_size()
+            results = dict(zip(names, means[1:], strict=True))
+            return {"loss": loss + (means[0] - loss).detach(), **results}
+
+    def terms(self, cosines: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """This rank's share of the loss, and of every scalar to report, from cosines (n, K) of every level."""
+        raise NotImplementedError
+
+    def clamp_(self) -> None:
+        """Bring the logit scale back into [1, 100]; call it after every optimiser step."""
+        with torch.no_grad():
+            self.logit_scale.clamp_(0, LARGEST_LOG_SCALE)
+
+
+def names() -> list[str]:
+    """Names of the objectives: the modules of this package."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def build(name: str, levels: Sequence[str] = (), **options: Any) -> Objective:
+    """Build an objective by its module's name. Raises UserError for an unknown name or option, with the nearest.
+
+    levels: the levels of texts to train on, coarse to fine; `clip` trains on the samples' captions instead.
+    """
+    if name not in names():
+        raise UserError(_wrong("objective", name, names()))
+    module = importlib.import_module(f"{__name__}.{name}")
+    kind: type[Objective] = getattr(module, name.capitalize())
+    known = [option for option in inspect.signature(kind).parameters if option != "levels"]
+    wrong = [_wrong(f"option of objective {name}", option, known) for option in options if option not in known]
+    if wrong:
+        raise UserError(wrong)
+    return kind(levels, **options)
+
+
+def non_finite(scalars: Mapping[str, Tensor]) -> list[str]:
+    """Names of the scalars that are NaN or infinite."""
+    finite = torch.stack([value.detach().isfinite().all() for value in scalars.values()]).tolist()
+    return [name for name, fine in zip(scalars, finite, strict=True) if not fine]
+
+
+def diagnostics(level: str, batch: Batch) -> dict[str, Tensor]:
+    """This rank's shares of `positives_per_row/<level>`, `unknown_share/<level>` and `texts/<level>`."""
+    targets = batch.levels[level]
+    images, texts = targets.Y.shape
+    rows = torch.tensor(float(images), dtype=torch.float64, device=targets.Y.device)
+    total = gather.all_reduce_sum(rows) / gather.world_size()
+    return {
+        f"positives_per_row/{level}": (targets.Y > 0).sum() / total,
+        f"unknown_share/{level}": (~targets.valid).sum() / total / max(texts, 1),
+        f"texts/{level}": torch.tensor(float(texts), device=targets.Y.device),
+    }
+
+
+def _unit(features: Tensor) -> Tensor:
+    return F.normalize(features if features.dtype == torch.float64 else features.float(), dim=-1)
+
+
+def _wrong(what: str, given: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what} {given!r}{hint} (known: {', '.join(known)})"

@@ -1,0 +1,287 @@
+"""Datasets on disk: from folders to shards, to an order of samples that is a pure function, to bytes by offset."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mgll_data.manifest import Manifest
+from mgll_data.schema import LEVELS
+from mgll_train.errors import DataError, UserError
+
+# Samples that stand together in a tar stay together in the coarse shuffle, so that reads of a cold disk are long.
+BLOCK = 64
+IMAGE_EXTENSIONS = ("jpg", "png", "webp")
+_OPEN_FILES = 128
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One finished dataset: the folder of its manifest, and the manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def vocabulary(self) -> Path:
+        """The concepts with their parents and prompts."""
+        return self.folder / "vocabulary.json"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar: its path, the number of samples its manifest promises, and the id of that manifest."""
+
+    path: Path
+    samples: int
+    dataset: str
+
+
+def find(patterns: Sequence[str]) -> list[Dataset]:
+    """The datasets that paths and globs name, in the order given, each once.
+
+    A path is a folder with `manifest.json`, or a published folder whose `LATEST` names one. Raises UserError with
+    every path that is neither.
+    """
+    problems: list[str] = []
+    folders: list[Path] = []
+    for pattern in patterns:
+        # Path.glob takes no absolute pattern, and a shell would have expanded this one the same way.
+        matches = sorted(glob.glob(pattern)) if glob.has_magic(pattern) and not Path(pattern).exists() else [pattern]  # noqa: PTH207
+        if not matches:
+            problems.append(f"{pattern}: no path matches this pattern")
+        for match in matches:
+            folder, problem = _resolve(Path(match))
+            if folder is None:
+                problems.append(problem)
+            elif folder.resolve() not in [known.resolve() for known in folders]:
+                folders.append(folder)
+    if not patterns:
+        problems.append("no dataset given: --shards build/<name>, or a published folder")
+    if problems:
+        raise UserError(problems)
+    return [Dataset(folder, _manifest(folder)) for folder in folders]
+
+
+def _manifest(folder: Path) -> Manifest:
+    try:
+        return Manifest.load(folder)
+    except (ValueError, OSError) as error:  # json's errors are ValueErrors
+        raise DataError(f"{folder}/manifest.json cannot be used: {error}") from error
+
+
+def _resolve(path: Path) -> tuple[Path | None, str]:
+    if (path / "manifest.json").is_file():
+        return path, ""
+    if (path / "LATEST").is_file():
+        version = (path / "LATEST").read_text(encoding="utf-8").strip()
+        if version in ("", ".", "..") or Path(version).name != version:
+            return None, f"{path / 'LATEST'}: {version!r} is not the name of a folder beside it"
+        if (path / version / "manifest.json").is_file():
+            return path / version, ""
+        return None, f"{path / 'LATEST'} names {version}, and {path / version}/manifest.json does not exist"
+    if not path.exists():
+        return None, f"{path}: there is no such folder"
+    if not path.is_dir():
+        return None, f"{path}: give the dataset's folder (the one with manifest.json), not one of its files"
+    held = sorted(child.name for child in path.iterdir())[:6]
+    return None, (
+        f"{path}: no manifest.json and no LATEST here (found: {', '.join(held) or 'nothing'}); an unfinished build has "
+        "no manifest, and a split's folder is one level too deep"
+    )
+
+
+def split_shards(datasets: Sequence[Dataset], split: str) -> list[Shard]:
+    """Every shard of a split, datasets in the order given, shards in the manifest's.
+
+    Raises UserError naming what was found if the split holds no sample at all, DataError if a tar is missing.
+    """
+    shards: list[Shard] = []
+    missing: list[str] = []
+    for dataset in datasets:
+        entry = dataset.manifest.splits.get(split, {"shards": []})
+        for listed in entry["shards"]:
+            path = dataset.folder / listed["file"]
+            if dataset.folder.resolve() not in path.resolve().parents:
+                raise DataError(f"{dataset.folder}/manifest.json: shard {listed['file']!r} is outside the dataset")
+            if not path.is_file():
+                missing.append(str(path))
+            if listed["samples"]:
+                shards.append(Shard(path, int(listed["samples"]), dataset.manifest.id))
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise DataError(f"shards that the manifest lists are missing: {', '.join(missing[:5])}{more}")
+    if not shards:
+        found = "; ".join(
+            f"{d.folder} ({d.manifest.id}) has "
+            + (", ".join(f"{name} {entry['samples']}" for name, entry in d.manifest.splits.items()) or "no split")
+            for d in datasets
+        )
+        raise UserError(f"no sample in split {split!r}: {found}")
+    return shards
+
+
+def levels(datasets: Sequence[Dataset], wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """The granularities to train on, coarse to fine: those wanted, or all that the datasets hold.
+
+    Raises UserError for a level that no dataset holds.
+    """
+    order = list(dict.fromkeys([*LEVELS["cxr"], *(level for names in LEVELS.values() for level in names)]))
+    held = {level for dataset in datasets for level in dataset.manifest.levels}
+    unknown = [level for level in wanted if level not in held]
+    if unknown:
+        known = ", ".join(level for level in order if level in held)
+        raise UserError(f"levels: no dataset holds {', '.join(map(repr, unknown))}; they hold {known}")
+    return tuple(level for level in order if level in (wanted or held))
+
+
+def identity(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    """The ids of the manifests: name and content of what is read, wherever it lies."""
+    return tuple(f"{dataset.manifest.name}/{dataset.manifest.id}" for dataset in datasets)
+
+
+def epoch_order(
+    sizes: Sequence[int], *, seed: int, epoch: int, identity: Sequence[str], window: int, block: int = BLOCK
+) -> NDArray[np.int64]:
+    """The samples of one epoch in the order they are read: a permutation of range(sum(sizes)), int64.
+
+    Sample numbers count through the shards of `sizes` samples in turn. Blocks of `block` neighbours are shuffled over
+    all shards of all datasets, then samples within windows of `window`. A pure function of its arguments: the number
+    of ranks and loader workers has no part in it.
+    """
+    digest = hashlib.sha256("\n".join(identity).encode()).digest()[:8]
+    rng = np.random.Generator(np.random.PCG64([seed, epoch, int.from_bytes(digest, "big")]))
+    starts = np.cumsum([0, *sizes])
+    blocks = [
+        (first, min(first + block, starts[i + 1]))
+        for i in range(len(sizes))
+        for first in range(starts[i], starts[i + 1], block)
+    ]
+    order = np.concatenate([np.arange(*blocks[b], dtype=np.int64) for b in rng.permutation(len(blocks))])
+    for first in range(0, len(order), window):
+        order[first : first + window] = rng.permutation(order[first : first + window])
+    return order
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a run is in its data: whole epochs read, and samples (over all ranks) read of the next one."""
+
+    epoch: int
+    consumed: int
+
+    @classmethod
+    def at(cls, step: int, batch: int, dataset: int) -> Cursor:
+        """The cursor before step `step`: epochs follow one another without a gap, so a batch may span two of them."""
+        return cls(*divmod(step * batch, dataset))
+
+
+@dataclass(frozen=True)
+class Member:
+    """Where one sample lies in its tar: key, and (offset, size) in bytes of image, JSON and caption."""
+
+    key: str
+    extension: str
+    image: tuple[int, int]
+    json: tuple[int, int]
+    txt: tuple[int, int]
+
+
+class Reader:
+    """Reads any sample of a list of shards by its number. Each tar is indexed once, when first asked for.
+
+    Picklable: open files and indexes stay behind, so that it can be sent to a worker process.
+    """
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self.shards = tuple(shards)
+        self.starts = np.cumsum([0, *(shard.samples for shard in shards)])
+        self._indexes: dict[int, list[Member]] = {}
+        self._files: OrderedDict[int, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_indexes": {}, "_files": OrderedDict()}
+
+    def place(self, number: int) -> str:
+        """Name of a sample for messages: dataset, tar and position, without a local path."""
+        shard, position = self._locate(number)
+        path = self.shards[shard].path
+        return f"{self.shards[shard].dataset}/{path.parent.name}/{path.name} sample {position}"
+
+    def read(self, number: int) -> tuple[str, bytes, bytes, bytes]:
+        """(key, image file, JSON, caption) of a sample. Raises DataError if the tar is not what its manifest says."""
+        shard, position = self._locate(number)
+        file = self._open(shard)
+        if shard not in self._indexes:
+            self._indexes[shard] = _index(file, self.shards[shard])
+        member = self._indexes[shard][position]
+        parts = (member.image, member.json, member.txt)
+        first, last = min(offset for offset, _ in parts), max(offset + size for offset, size in parts)
+        held = os.pread(file, last - first, first)
+        if len(held) != last - first:
+            raise DataError(f"{self.shards[shard].path}: the file ends inside sample {member.key}")
+        image, meta, caption = (held[offset - first : offset - first + size] for offset, size in parts)
+        return member.key, image, meta, caption
+
+    def close(self) -> None:
+        """Close the open tars."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+    def _locate(self, number: int) -> tuple[int, int]:
+        shard = int(np.searchsorted(self.starts, number, side="right")) - 1
+        return shard, number - int(self.starts[shard])
+
+    def _open(self, shard: int) -> int:
+        if shard in self._files:
+            self._files.move_to_end(shard)
+            return self._files[shard]
+        if len(self._files) >= _OPEN_FILES:
+            os.close(self._files.popitem(last=False)[1])
+        try:
+            self._files[shard] = os.open(self.shards[shard].path, os.O_RDONLY)
+        except OSError as error:
+            raise DataError(f"{self.shards[shard].path}: cannot be opened ({error.strerror})") from error
+        return self._files[shard]
+
+
+def _index(file: int, shard: Shard) -> list[Member]:
+    """Offsets of every sample of an open tar, from its 512-byte headers alone (POSIX ustar, IEEE 1003.1)."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    offset, end = 0, os.fstat(file).st_size
+    while len(header := os.pread(file, 512, offset)) == 512 and header[0]:
+        name = header[:100].rstrip(b"\0").decode("ascii", errors="replace")
+        key, _, extension = name.partition(".")
+        try:
+            size = int(header[124:136].rstrip(b"\0 ") or b"0", 8)
+            checksum = int(header[148:156].rstrip(b"\0 "), 8)
+        except ValueError:
+            raise DataError(f"{shard.path}: no tar header at byte {offset}") from None
+        if sum(header) - sum(header[148:156]) + 8 * 32 != checksum:
+            raise DataError(f"{shard.path}: damaged tar header at byte {offset}")
+        if header[156:157] not in (b"0", b"\0"):
+            raise DataError(f"{shard.path}: member {name!r} is not a plain file; the tar was not written by mgll-data")
+        if offset + 512 + size > end:
+            raise DataError(f"{shard.path}: the file ends inside {name}: {end} bytes; it was cut or not fully copied")
+        found.setdefault(key, {})[extension] = (offset + 512, size)
+        offset += 512 + -(-size // 512) * 512
+    members = []
+    for key, parts in found.items():
+        image = next((extension for extension in IMAGE_EXTENSIONS if extension in parts), None)
+        if image is None or "json" not in parts or "txt" not in parts:
+            raise DataError(f"{shard.path}: sample {key} has {', '.join(parts)}; an image, json and txt are expected")
+        members.append(Member(key, image, parts[image], parts["json"], parts["txt"]))
+    if len(members) != shard.samples:
+        raise DataError(f"{shard.path}: {len(members)} samples, its manifest says {shard.samples}")
+    return members

@@ -1,0 +1,231 @@
+"""Tars to batches: samples are read, checked, decoded and put together in loader processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from mgll_data.schema import sample_problems
+from mgll_train.batch import Batch, Sample, collate
+from mgll_train.errors import DataError, UserError
+from mgll_train.picture import UnreadablePictureError, View, render
+from mgll_train.shards import Cursor, Reader, epoch_order
+from mgll_train.targets import Unknown, Vocabulary
+
+
+class BrokenSampleError(ValueError):
+    """One sample of a tar cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A sample that was left out: its number, and where and why in words."""
+
+    number: int
+    message: str
+
+
+class Budget:
+    """Counts the distinct samples that were left out, and stops the run when they are more than a share of all."""
+
+    def __init__(self, share: float, samples: int) -> None:
+        self.allowed = int(share * samples)
+        self.samples = samples
+        self._seen: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def spend(self, broken: Sequence[Broken]) -> list[str]:
+        """Count what a batch left out; the messages that are new. Raises DataError when the budget is exceeded."""
+        new = {entry.number: entry.message for entry in broken if entry.number not in self._seen}
+        self._seen.update(new)
+        if len(self._seen) > self.allowed:
+            shown = "\n".join(f"  {message}" for message in list(self._seen.values())[-5:])
+            raise DataError(
+                f"{len(self._seen)} broken samples, the budget is {self.allowed} of {self.samples}; last:\n{shown}\n"
+                "check the dataset with `mgll-data validate --deep`, or raise `broken` in the settings"
+            )
+        return list(new.values())
+
+
+def read_sample(
+    reader: Reader, number: int, view: View, concepts: Container[str], rng: np.random.Generator | None = None
+) -> Sample:
+    """Sample `number` with its picture as a uint8 tensor (3, size, size), its JSON object and its caption.
+
+    The picture stays uint8 until it is on the model's device: a quarter of the bytes between processes.
+    Raises BrokenSampleError if a part breaks contract version 1, names a concept that is not in `concepts`, or cannot
+    be decoded, DataError if the tar itself is damaged.
+    """
+    key, image, text, caption = reader.read(number)
+    try:
+        meta = json.loads(text)
+        problems = sample_problems(meta)
+        if not problems and meta["uid"] != key:
+            problems = [f"uid {meta['uid']!r} is not the member's name"]
+        strange = {concept for concept in _named(meta) if concept not in concepts} if not problems else ()
+        if strange:
+            problems = [f"concepts that vocabulary.json does not hold: {', '.join(sorted(strange)[:5])}"]
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise BrokenSampleError(f"{reader.place(number)} ({key}): JSON is damaged: {error!r}") from error
+    if problems:
+        raise BrokenSampleError(f"{reader.place(number)} ({key}): {'; '.join(problems[:3])}")
+    try:
+        pixels = render(image, view, grey=meta["modality"] == "cxr", rng=rng)
+        return Sample(torch.from_numpy(pixels), meta, caption.decode("utf-8"))
+    except (UnreadablePictureError, UnicodeDecodeError) as error:
+        raise BrokenSampleError(f"{reader.place(number)} ({key}): {error}") from error
+
+
+def _named(meta: Mapping[str, Any]) -> Iterator[str]:
+    """Every concept id in a sample's JSON."""
+    yield from chain(*meta["concepts"].values())
+    yield from (concept for text in chain(*meta["texts"].values()) for concept in text["concepts"])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides the samples of every step. batch: samples a step over all `world` ranks, of which this is `rank`."""
+
+    seed: int
+    batch: int
+    window: int
+    identity: tuple[str, ...]
+    rank: int = 0
+    world: int = 1
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One step's data on one rank: the batch (None if every sample of it was broken) and what was left out."""
+
+    batch: Batch | None
+    broken: tuple[Broken, ...]
+
+
+class Steps(Dataset[Loaded]):
+    """The data of step k, a pure function of (plan, k): the number of loader workers has no part in it.
+
+    Epochs follow one another without a gap and every rank gets batch / world samples of every step.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        plan: Plan,
+        view: View,
+        *,
+        levels: Sequence[str],
+        vocabulary: Vocabulary,
+        tokenizer: Callable[[list[str]], torch.Tensor],
+        unknown: Unknown,
+    ) -> None:
+        if plan.batch > len(reader):
+            raise UserError(
+                f"a batch of {plan.batch} is larger than the {len(reader)} samples there are: lower --batch"
+            )
+        if plan.batch % plan.world:
+            raise UserError(f"a batch of {plan.batch} cannot be shared by {plan.world} ranks: use a multiple of that")
+        self.reader, self.plan, self.view, self.concepts = reader, plan, view, frozenset(vocabulary.concepts)
+        self._collate = partial(collate, levels=levels, vocabulary=vocabulary, tokenizer=tokenizer, unknown=unknown)
+        self._orders: dict[int, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_orders": {}}
+
+    def numbers(self, step: int) -> list[tuple[int, int]]:
+        """(epoch, sample number) of this rank's share of a step."""
+        at = Cursor.at(step, self.plan.batch, len(self.reader))
+        rows = range(at.consumed + self.plan.rank, at.consumed + self.plan.batch, self.plan.world)
+        found = [(at.epoch + row // len(self.reader), row % len(self.reader)) for row in rows]
+        return [(epoch, int(self._order(epoch)[row])) for epoch, row in found]
+
+    def __getitem__(self, step: int) -> Loaded:
+        samples: list[Sample] = []
+        broken: list[Broken] = []
+        for epoch, number in self.numbers(step):
+            # A generator for each sample: crops and grey levels follow the sample, not the process that reads it.
+            rng = np.random.Generator(np.random.PCG64([self.plan.seed, epoch, number]))
+            try:
+                samples.append(read_sample(self.reader, number, self.view, self.concepts, rng))
+            except BrokenSampleError as error:
+                broken.append(Broken(number, str(error)))
+        return Loaded(self._collate(samples) if samples else None, tuple(broken))
+
+    def _order(self, epoch: int) -> Any:
+        if epoch not in self._orders:
+            sizes = [shard.samples for shard in self.reader.shards]
+            plan = self.plan
+            self._orders = {kept: order for kept, order in self._orders.items() if kept == epoch - 1}
+            self._orders[epoch] = epoch_order(
+                sizes, seed=plan.seed, epoch=epoch, identity=plan.identity, window=plan.window
+            )
+        return self._orders[epoch]
+
+
+class Pictures(Dataset[tuple[int, Sample | Broken]]):
+    """Every sample once, in the order of the shards, as it is stored: for evaluation."""
+
+    def __init__(self, reader: Reader, view: View, vocabulary: Vocabulary) -> None:
+        self.reader, self.view, self.concepts = reader, view, frozenset(vocabulary.concepts)
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, number: int) -> tuple[int, Sample | Broken]:
+        try:
+            return number, read_sample(self.reader, number, self.view, self.concepts)
+        except BrokenSampleError as error:
+            return number, Broken(number, str(error))
+
+
+def worker_count(wanted: int) -> int:
+    """Number of loader processes: as wanted, or for -1 one a core that this process may use, at most 8."""
+    return wanted if wanted >= 0 else min(8, len(os.sched_getaffinity(0)))
+
+
+def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool) -> Iterator[Loaded]:
+    """The data of steps first..last-1 in order. With workers, each builds whole batches ahead of the loop."""
+    loader: DataLoader[Loaded] = DataLoader(
+        steps,
+        batch_size=None,
+        sampler=range(first, last),
+        num_workers=workers,
+        pin_memory=cuda,
+        prefetch_factor=2 if workers else None,
+        worker_init_fn=_prepare_worker if workers else None,
+    )
+    return iter(loader)
+
+
+def load_pictures(pictures: Pictures, batch: int, *, workers: int) -> Iterator[list[tuple[int, Sample | Broken]]]:
+    """Lists of `batch` samples for evaluation, in order."""
+    loader: DataLoader[Any] = DataLoader(
+        pictures,
+        batch_size=batch,
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=_prepare_worker if workers else None,
+    )
+    return iter(loader)
+
+
+def _prepare_worker(_: int) -> None:
+    import cv2
+
+    # One thread a worker: the processes are the parallelism. A Ctrl-C or a scheduler's SIGTERM reaches the whole group;
+    # the loop answers it with a checkpoint and ends the workers itself.
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,328 @@
+"""Properties of the three MGLL terms: equality with plain N x N forms, invariances, floors, degenerate batches."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from mgll_train.losses.pointwise import pointwise  # noqa: E402
+from mgll_train.losses.smooth_kl import smooth_kl  # noqa: E402
+from mgll_train.losses.soft_clip import soft_clip  # noqa: E402
+
+CLOSE = {"rtol": 1e-9, "atol": 1e-9}
+MODES = [(counts, norm) for counts in ("instance", "unique") for norm in ("images", "labels")]
+
+
+def draw(seed, images=9, texts=6, filled=0.4, spread=3.0):
+    """Logits, multi-hot targets with at least one label a row, and a mask that keeps every positive. fp64."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = spread * torch.randn(images, texts, generator=generator, dtype=torch.float64)
+    targets = (torch.rand(images, texts, generator=generator) < filled).double()
+    targets[torch.arange(images), torch.randint(texts, (images,), generator=generator)] = 1
+    valid = (torch.rand(images, texts, generator=generator) < 0.7) | (targets > 0)
+    return logits, targets, valid
+
+
+def single(seed, images=10, texts=4):
+    """Logits and one label a row, labels shared by several rows."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(images, texts, generator=generator, dtype=torch.float64)
+    label = torch.randint(texts, (images,), generator=generator)
+    return logits, F.one_hot(label, texts).double(), label
+
+
+@pytest.mark.parametrize(("counts", "norm"), MODES)
+def test_one_unique_text_per_image_is_clip(counts, norm):
+    logits = 4 * torch.randn(12, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    label = torch.arange(12)
+    expected = (F.cross_entropy(logits, label) + F.cross_entropy(logits.T, label)) / 2
+    loss, floor = soft_clip(logits, torch.eye(12, dtype=torch.float64), counts=counts, norm=norm)
+    torch.testing.assert_close(loss, expected, **CLOSE)
+    assert floor.item() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_instance_mode_is_cross_entropy_over_all_pairs_of_samples(seed):
+    """With duplicates: equal to the N x N matrix with equality targets divided by their row sums."""
+    logits, targets, label = single(seed)
+    square = logits[:, label]
+    same = (label[:, None] == label[None]).double()
+    wanted = same / same.sum(1, keepdim=True)
+    expected = (F.cross_entropy(square, wanted) + F.cross_entropy(square.T, wanted)) / 2
+    torch.testing.assert_close(soft_clip(logits, targets)[0], expected, **CLOSE)
+    assert abs(soft_clip(logits, targets, counts="unique")[0] - expected) > 0.05
+
+
+@pytest.mark.parametrize("norm", ["images", "labels"])
+def test_soft_clip_equals_a_loop_over_eq_1_to_3(norm):
+    """The definition, written as loops over images, labels and text instances, masks included."""
+    logits, targets, valid = draw(5)
+    instances = [(j, k) for j in range(9) for k in range(6) if targets[j, k] > 0]
+    image_to_text = text_to_image = 0.0
+    total = targets.sum()
+    for i in range(9):
+        w = targets[i] / targets[i].sum()
+        below = torch.stack([logits[i, k] for _, k in instances if valid[i, k]]).logsumexp(0)
+        image_to_text += sum(w[k] * (below - logits[i, k]) for k in range(6)) / (9 if norm == "images" else total)
+        for k in range(6):
+            if targets[i, k] > 0:
+                beside = torch.stack([logits[j, k] for j in range(9) if valid[j, k]]).logsumexp(0)
+                factor = 1 if norm == "images" else w[k]
+                text_to_image += factor * (beside - logits[i, k]) / total
+    loss, _ = soft_clip(logits, targets, valid, norm=norm)
+    torch.testing.assert_close(loss, (image_to_text + text_to_image) / 2, **CLOSE)
+
+
+def test_unknown_pairs_take_no_part_in_soft_clip():
+    logits, targets, valid = draw(6)
+    changed = torch.where(valid, logits, 50 * torch.randn_like(logits))
+    torch.testing.assert_close(soft_clip(changed, targets, valid)[0], soft_clip(logits, targets, valid)[0], **CLOSE)
+    leaf = logits.clone().requires_grad_()
+    soft_clip(leaf, targets, valid)[0].backward()
+    assert (leaf.grad[~valid] == 0).all()
+    assert soft_clip(changed, targets)[0] != soft_clip(logits, targets)[0]
+
+
+def test_pointwise_is_bce_on_the_masked_multi_hot_matrix():
+    logits, targets, valid = draw(7)
+    expected = F.binary_cross_entropy_with_logits(logits[valid], targets[valid])
+    torch.testing.assert_close(pointwise(logits, targets, valid)[0], expected, **CLOSE)
+    shifted = F.binary_cross_entropy_with_logits(logits[valid] - 2.5, targets[valid])
+    torch.testing.assert_close(pointwise(logits, targets, valid, bias=-2.5)[0], shifted, **CLOSE)
+
+
+def test_pointwise_eq4_is_k_times_the_mean_and_counts_images_that_are_known():
+    logits, targets, valid = draw(8)
+    mean = pointwise(logits, targets)[0]
+    torch.testing.assert_close(pointwise(logits, targets, reduction="eq4")[0], 6 * mean, **CLOSE)
+    valid[:3] = False
+    expected = F.binary_cross_entropy_with_logits(logits[valid], targets[valid], reduction="sum") / 6
+    torch.testing.assert_close(pointwise(logits, targets, valid, reduction="eq4")[0], expected, **CLOSE)
+
+
+def test_pointwise_weighted_by_count_is_bce_over_all_pairs_of_samples():
+    logits, targets, label = single(9)
+    same = (label[:, None] == label[None]).double()
+    expected = F.binary_cross_entropy_with_logits(logits[:, label], same)
+    torch.testing.assert_close(pointwise(logits, targets, count_weighted=True)[0], expected, **CLOSE)
+
+
+def by_samples(logits, targets):
+    """Smooth KL in its plain form: N x N, one column a sample. Also G times the Jensen-Shannon divergence."""
+    probabilities = []
+    for matrix, labels in zip(logits, targets, strict=True):
+        mean = labels / labels.sum(1, keepdim=True)
+        probabilities.append((matrix @ mean.T).softmax(1))
+    mixture = torch.stack(probabilities).mean(0)
+    kl = sum((p * (p / mixture).log()).sum(1) for p in probabilities).mean()
+
+    def entropy(p):
+        return -torch.xlogy(p, p).sum(1).mean()
+
+    jensen_shannon = entropy(mixture) - sum(entropy(p) for p in probabilities) / len(probabilities)
+    return kl, len(probabilities) * jensen_shannon
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_smooth_kl_is_g_times_jensen_shannon_over_samples(levels):
+    drawn = [draw(20 + g, images=12, texts=3 + g) for g in range(levels)]
+    for _, targets, _ in drawn:
+        targets[5] = targets[2]  # equal tuples, so that lumping has work to do
+        targets[7] = targets[2]
+    logits, targets = [d[0] for d in drawn], [d[1] for d in drawn]
+    kl, divergence = by_samples(logits, targets)
+    term = smooth_kl(logits, targets)
+    torch.testing.assert_close(term.loss, kl, **CLOSE)
+    torch.testing.assert_close(term.loss, divergence, **CLOSE)
+    torch.testing.assert_close(smooth_kl(logits, targets, reduction="mean").loss, kl / levels, **CLOSE)
+    assert 0 == term.floor < term.loss <= levels * math.log(levels)
+
+
+def test_smooth_kl_is_zero_for_equal_levels_and_g_log_g_for_disjoint_ones():
+    logits, targets, _ = draw(30)
+    assert smooth_kl([logits, logits, logits], [targets] * 3).loss.item() == pytest.approx(0, abs=1e-12)
+    eye = torch.eye(6, dtype=torch.float64)
+    apart = [1000 * eye.roll(shift, 1) for shift in range(3)]
+    term = smooth_kl(apart, [eye] * 3)
+    assert term.loss.item() == pytest.approx(3 * math.log(3), abs=1e-9)
+    assert term.of_targets.item() == pytest.approx(0, abs=1e-12)
+
+
+def test_smooth_kl_of_targets_is_the_term_at_the_soft_clip_optimum():
+    """Coarse and fine single labels: features that separate the classes of each level perfectly."""
+    coarse = F.one_hot(torch.tensor([0, 0, 0, 1, 1, 1]), 2).double()
+    fine = F.one_hot(torch.tensor([0, 0, 1, 2, 2, 3]), 4).double()
+    term = smooth_kl([1000 * coarse, 1000 * fine], [coarse, fine])
+    assert term.of_targets > 0.1
+    torch.testing.assert_close(term.loss, term.of_targets, **CLOSE)
+
+
+def test_smooth_kl_leaves_out_samples_without_every_level():
+    first, second = draw(31), draw(32)
+    second[1][[1, 4]] = 0
+    kept = [i for i in range(9) if i not in (1, 4)]
+    whole = smooth_kl([first[0], second[0]], [first[1], second[1]])
+    part = smooth_kl([first[0][kept], second[0][kept]], [first[1][kept], second[1][kept]])
+    torch.testing.assert_close(whole.loss, part.loss, **CLOSE)
+
+
+def everything(logits, targets, valid):
+    """All terms in all modes, as one vector."""
+    values = [soft_clip(logits[0], targets[0], valid[0], counts=c, norm=n)[0] for c, n in MODES]
+    for reduction in ("mean", "eq4"):
+        for weighted in (False, True):
+            settings_ = {"reduction": reduction, "count_weighted": weighted}
+            values.append(pointwise(logits[0], targets[0], valid[0], **settings_)[0])
+    values += [smooth_kl(logits, targets).loss, smooth_kl(logits, targets).of_targets]
+    return torch.stack(values)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6))
+def test_invariant_under_order_of_images_texts_and_levels(seed):
+    first, second = draw(seed), draw(seed + 1, texts=4)
+    before = everything(*zip(first, second, strict=True))
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = torch.randperm(9, generator=generator), torch.randperm(6, generator=generator)
+    moved = [matrix[rows][:, columns] for matrix in first]
+    after = everything(*zip(moved, [matrix[rows] for matrix in second], strict=True))
+    torch.testing.assert_close(after, before, **CLOSE)
+    swapped = smooth_kl([second[0], first[0]], [second[1], first[1]]).loss
+    torch.testing.assert_close(swapped, before[-2], **CLOSE)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6), st.sampled_from(MODES), st.sampled_from([1, 2, 7]), st.floats(0, 1))
+def test_floor_is_a_lower_bound(seed, mode, texts, filled):
+    logits, targets, valid = draw(seed, texts=texts, filled=filled)
+    for mask in (valid, None):
+        loss, floor = soft_clip(logits, targets, mask, counts=mode[0], norm=mode[1])
+        assert loss >= floor - 1e-9
+    assert smooth_kl([logits, logits.flip(1)], [targets, targets]).loss >= -1e-12
+
+
+def test_floor_is_reached_by_separable_features_as_the_scale_grows():
+    _, targets, _ = single(40)
+    gaps = []
+    for scale in (1.0, 10.0, 100.0):
+        loss, floor = soft_clip(scale * (2 * targets - 1), targets)
+        gaps.append((loss - floor).item())
+    assert gaps[0] > gaps[1] > gaps[2] >= -1e-9
+    assert gaps[2] < 1e-9
+    per_image = (targets @ targets.sum(0)).log().mean()
+    torch.testing.assert_close(floor, per_image, **CLOSE)
+
+
+@pytest.mark.parametrize(("counts", "norm"), MODES)
+def test_gradcheck_soft_clip(counts, norm):
+    logits, targets, valid = draw(50, images=5, texts=4)
+    leaf = logits.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: soft_clip(x, targets, valid, counts=counts, norm=norm)[0], leaf)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "eq4"])
+def test_gradcheck_pointwise(reduction, weighted):
+    logits, targets, valid = draw(51, images=5, texts=4)
+    bias = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
+
+    def run(x, b):
+        return pointwise(x, targets, valid, reduction=reduction, count_weighted=weighted, bias=b)[0]
+
+    assert torch.autograd.gradcheck(run, (logits.requires_grad_(), bias))
+
+
+def test_gradcheck_smooth_kl():
+    first, second = draw(52, images=5, texts=4), draw(53, images=5, texts=3)
+    leaves = (first[0].requires_grad_(), second[0].requires_grad_())
+    assert torch.autograd.gradcheck(lambda x, y: smooth_kl([x, y], [first[1], second[1]]).loss, leaves)
+
+
+def test_gradient_of_image_to_text_is_the_weighted_centroid():
+    """d/dv_i = s / N * sum_k (p_ik - w_ik) t_k with p the softmax of logits plus log counts (no text-to-image part)."""
+    generator = torch.Generator().manual_seed(54)
+    images = torch.randn(7, 5, generator=generator, dtype=torch.float64).requires_grad_()
+    texts = torch.randn(6, 5, generator=generator, dtype=torch.float64)
+    _, targets, _ = draw(54, images=7)
+    logits = 3 * images @ texts.T
+    counts = targets.sum(0)
+    alive = counts > 0
+    seen = torch.where(alive, logits + counts.clamp_min(1).log(), -torch.inf)
+    weights = targets / targets.sum(1, keepdim=True)
+    loss, _ = soft_clip(logits, targets)
+    shares = (targets * (logits.logsumexp(0) - logits)).sum() / targets.sum()
+    (got,) = torch.autograd.grad(2 * loss - shares, images)
+    expected = 3 / 7 * (seen.softmax(1) - weights) @ texts
+    torch.testing.assert_close(got, expected.detach(), **CLOSE)
+
+
+def test_row_without_labels_can_be_deleted():
+    logits, targets, _ = draw(60)
+    targets[[0, 5]] = 0
+    kept = [i for i in range(9) if i not in (0, 5)]
+    for counts, norm in MODES:
+        whole, part = (soft_clip(logits[r], targets[r], counts=counts, norm=norm) for r in (slice(None), kept))
+        torch.testing.assert_close(whole, part, **CLOSE)
+    leaf = logits.clone().requires_grad_()
+    soft_clip(leaf, targets)[0].backward()
+    assert (leaf.grad[[0, 5]] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "case", ["no label", "nothing known", "one text", "one class", "no text", "one image", "large logits"]
+)
+def test_degenerate_batches_are_finite(case, dtype):
+    logits, targets, valid = draw(70)
+    if case in ("no label", "nothing known"):
+        targets = torch.zeros_like(targets)
+        valid = torch.zeros_like(valid) if case == "nothing known" else valid
+    elif case == "one text":
+        logits, targets, valid = logits[:, :1], targets[:, :1], valid[:, :1]
+    elif case == "one class":
+        targets = torch.zeros_like(targets)
+        targets[:, 2] = 1
+    elif case == "no text":
+        logits, targets, valid = logits[:, :0], targets[:, :0], valid[:, :0]
+    elif case == "one image":
+        logits, targets, valid = logits[:1], targets[:1], valid[:1]
+    elif case == "large logits":
+        logits = logits * 1e4
+    other = draw(71)[0][: len(logits)].to(dtype).requires_grad_()
+    leaf = logits.to(dtype).requires_grad_()
+    targets = targets.to(dtype)
+    with torch.autograd.set_detect_anomaly(True):
+        values = [soft_clip(leaf, targets, valid, counts=c, norm=n) for c, n in MODES]
+        values += [pointwise(leaf, targets, valid, reduction=r) for r in ("mean", "eq4")]
+        wide = torch.ones(len(leaf), 6, dtype=dtype)
+        values.append(smooth_kl([leaf, other], [targets, wide])[:2])
+        assert all(value.isfinite().all() for pair in values for value in pair)
+        torch.stack([loss for loss, _ in values]).sum().backward()
+    assert leaf.grad.isfinite().all()
+    assert other.grad.isfinite().all()
+
+
+def test_one_class_in_the_whole_batch_gives_log_n_and_no_gradient():
+    logits = draw(72)[0][:, :1].requires_grad_()
+    ones = torch.ones(9, 1, dtype=torch.float64)
+    loss, floor = soft_clip(logits, ones)
+    flat = torch.zeros(9, 1, dtype=torch.float64)
+    assert soft_clip(flat, ones)[0].item() == pytest.approx(math.log(9))
+    assert floor.item() == pytest.approx(math.log(9))
+    spread = (logits.logsumexp(0) - logits).mean()
+    torch.testing.assert_close(loss, (math.log(9) + spread) / 2, **CLOSE)
+
+
+def test_a_value_that_is_not_finite_is_not_hidden():
+    logits, targets, valid = draw(73)
+    logits[2, targets[2].argmax()] = math.nan
+    assert soft_clip(logits, targets, valid)[0].isnan()
+    assert pointwise(logits, targets, valid)[0].isnan()
+    assert smooth_kl([logits, draw(74)[0]], [targets, targets]).loss.isnan()
