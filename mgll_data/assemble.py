@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class Run:
             for number, source in enumerate(self.found, 1):
                 name = f"records-{source.card.name}"
                 key = records.source_fingerprint(source, self.recipe.seed)
-                tables.append(self._table(name, key, lambda s=source: records.read_source(s, self.recipe.seed)))
+                tables.append(self._table(name, key, partial(records.read_source, source, self.recipe.seed)))
                 advance(number)
         return pa.concat_tables(tables)
 
@@ -151,7 +152,7 @@ class Run:
 
         data = np.frombuffer(self.read_image(image["pack"], image["offset"], image["length"]), np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_4)
-        return cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
+        return np.asarray(cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA), np.float32)
 
     def splits(self, table: pa.Table, group_table: pa.Table) -> pa.Table:
         """SPLITS of the images that are kept and no duplicate."""

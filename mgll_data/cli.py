@@ -185,12 +185,16 @@ def phantoms(
     Example: mgll-data phantoms --layout idrid --count 200 --out build/phantoms/idrid
     """
     from mgll_data.phantoms import draw
+    from mgll_data.records import PHANTOM_FILE
 
-    marker = draw(layout, count, out, seed)
+    folder = draw(layout, count, out, seed)
+    content = json.loads((folder / PHANTOM_FILE).read_text(encoding="utf-8"))
     if json_:
-        _print_json(json.loads(marker.read_text(encoding="utf-8")))
+        _print_json(content)
     else:
-        print(f"{layout}: phantoms in {out} (what a build must find is in {marker.name})")
+        print(
+            f"{layout}: {content['expected']['read']} drawn images in {folder}; {PHANTOM_FILE} says what to find there"
+        )
 
 
 def _print_json(content: object) -> None:

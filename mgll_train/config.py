@@ -28,7 +28,7 @@ class Config:
     change of brightness and contrast, as a share of the grey range. reduced: decode a JPEG at half size or less when
     that is still larger than the model needs (slightly other pixels, faster). broken: share of the samples that may be
     unreadable before the run stops. lr: peak learning rate. warmup: share of the steps. clip: largest gradient norm.
-    workers: loader processes, -1 for one a core up to 8. threads: CPU threads for the model, 0 to choose.
+    workers: loader processes, -1 to choose. threads: CPU threads for the model, 0 to choose.
     """
 
     model: str = "tiny"

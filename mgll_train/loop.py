@@ -24,8 +24,7 @@ from mgll_train.log import Log
 from mgll_train.model import Preprocess, TwoTowers, build_model
 from mgll_train.picture import View
 from mgll_train.schedule import learning_rate, total_steps
-from mgll_train.stream import Budget, Plan, Steps, load_steps, worker_count
-from mgll_train.targets import Vocabulary
+from mgll_train.stream import Budget, Plan, Steps, load_steps, normalise, worker_count
 
 
 def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool = False) -> Path:
@@ -39,9 +38,9 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
     """
     with _ranks() as device:
         rank, world = gather.rank(), gather.world_size()
-        workers = worker_count(config.workers)
+        workers = worker_count(config.workers, cuda=device.type == "cuda")
         if device.type == "cpu":
-            torch.set_num_threads(config.threads or _model_threads(workers, world))
+            torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0)) // world))
         if config.precision == "fp16" and device.type != "cuda":
             raise UserError("precision fp16 needs a CUDA device: use bf16 or fp32 on a CPU")
 
@@ -49,10 +48,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         datasets = shards.find(patterns)
         identity = shards.identity(datasets)
         reader = shards.Reader(shards.split_shards(datasets, "train"))
-        try:
-            vocabulary = Vocabulary.load([dataset.vocabulary for dataset in datasets])
-        except (ValueError, FileNotFoundError) as error:
-            raise DataError(str(error)) from error
+        vocabulary = shards.vocabulary(datasets)
         total = total_steps(
             batch=config.batch,
             dataset=len(reader),
@@ -211,11 +207,6 @@ def _ranks() -> Iterator[torch.device]:
         dist.destroy_process_group()
 
 
-def _model_threads(workers: int, world: int) -> int:
-    """CPU threads of the model on one rank: the cores are shared by the ranks; loader workers need little of them."""
-    return max(1, len(os.sched_getaffinity(0)) // world)
-
-
 def _groups(model: nn.Module, objective: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Parameter groups: matrices decay; gains, biases, the logit scale and all else of the objective do not."""
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -229,13 +220,6 @@ def _on_device(batch: Batch, wanted: Preprocess, device: torch.device) -> Batch:
     """The batch on the device, its uint8 images normalised to float32, its texts shared by all ranks."""
     batch = batch.to(device, non_blocking=True)
     return share_texts(replace(batch, images=normalise(batch.images, wanted)))
-
-
-def normalise(images: Tensor, wanted: Preprocess) -> Tensor:
-    """uint8 RGB images (n, 3, H, W) as the model's image tower wants them: float32, (x / 255 - mean) / std."""
-    mean = torch.tensor(wanted.mean, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(wanted.std, device=images.device).view(1, 3, 1, 1)
-    return images.float().mul_(1 / (255 * std)).sub_(mean / std)
 
 
 def _check_finite(scalars: dict[str, Tensor], step: int, batch: Batch) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mgll_data.manifest import Manifest
 from mgll_data.schema import LEVELS
 from mgll_train.errors import DataError, UserError
+from mgll_train.targets import Vocabulary
 
 # Samples that stand together in a tar stay together in the coarse shuffle, so that reads of a cold disk are long.
 BLOCK = 64
@@ -29,11 +30,6 @@ class Dataset:
 
     folder: Path
     manifest: Manifest
-
-    @property
-    def vocabulary(self) -> Path:
-        """The concepts with their parents and prompts."""
-        return self.folder / "vocabulary.json"
 
 
 @dataclass(frozen=True)
@@ -141,6 +137,14 @@ def levels(datasets: Sequence[Dataset], wanted: Sequence[str] = ()) -> tuple[str
         known = ", ".join(level for level in order if level in held)
         raise UserError(f"levels: no dataset holds {', '.join(map(repr, unknown))}; they hold {known}")
     return tuple(level for level in order if level in (wanted or held))
+
+
+def vocabulary(datasets: Sequence[Dataset]) -> Vocabulary:
+    """The concepts of all datasets together. Raises DataError if a file is damaged or two contradict each other."""
+    try:
+        return Vocabulary.load([dataset.folder / "vocabulary.json" for dataset in datasets])
+    except (ValueError, KeyError, OSError) as error:
+        raise DataError(str(error)) from error
 
 
 def identity(datasets: Sequence[Dataset]) -> tuple[str, ...]:

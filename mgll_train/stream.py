@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mgll_data.schema import sample_problems
 from mgll_train.batch import Batch, Sample, collate
 from mgll_train.errors import DataError, UserError
+from mgll_train.model import Preprocess
 from mgll_train.picture import UnreadablePictureError, View, render
 from mgll_train.shards import Cursor, Reader, epoch_order
 from mgll_train.targets import Unknown, Vocabulary
@@ -128,7 +130,7 @@ class Steps(Dataset[Loaded]):
         *,
         levels: Sequence[str],
         vocabulary: Vocabulary,
-        tokenizer: Callable[[list[str]], torch.Tensor],
+        tokenizer: Callable[[list[str]], Tensor],
         unknown: Unknown,
     ) -> None:
         if plan.batch > len(reader):
@@ -190,9 +192,23 @@ class Pictures(Dataset[tuple[int, Sample | Broken]]):
             return number, Broken(number, str(error))
 
 
-def worker_count(wanted: int) -> int:
-    """Number of loader processes: as wanted, or for -1 one a core that this process may use, at most 8."""
-    return wanted if wanted >= 0 else min(8, len(os.sched_getaffinity(0)))
+def normalise(images: Tensor, wanted: Preprocess) -> Tensor:
+    """uint8 RGB images (n, 3, H, W) as the model's image tower wants them: float32, (x / 255 - mean) / std."""
+    mean = torch.tensor(wanted.mean, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(wanted.std, device=images.device).view(1, 3, 1, 1)
+    return images.float().mul_(1 / (255 * std)).sub_(mean / std)
+
+
+def worker_count(wanted: int, *, cuda: bool) -> int:
+    """Number of loader processes: as wanted, or for -1 as many as pay.
+
+    A GPU is fed by one process a core, at most 8. On a CPU the model needs the cores more than the loader does, which
+    reads some hundred images a second in one process.
+    """
+    if wanted >= 0:
+        return wanted
+    cores = len(os.sched_getaffinity(0))
+    return min(8, cores) if cuda else max(1, cores // 4)
 
 
 def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool) -> Iterator[Loaded]:
@@ -201,6 +217,8 @@ def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool)
         steps,
         batch_size=None,
         sampler=range(first, last),
+        # Without a generator of its own the loader takes a number from torch's: a resumed run would see another stream.
+        generator=torch.Generator(),
         num_workers=workers,
         pin_memory=cuda,
         prefetch_factor=2 if workers else None,

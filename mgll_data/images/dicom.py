@@ -7,20 +7,22 @@ Only tags on an allow-list are ever read, so names, ids and dates do not enter t
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mgll_data.errors import ExcludedError, SampleError
+from mgll_data.images.dicom_display import Window, display
 from mgll_data.images.dicom_words import MODALITIES, is_elsewhere, laterality_of, view_of
-from mgll_data.images.raster import Mode, Picture, Pixels, check_size, stretch, to_mode
-
-Window = Literal["voi", "percentile"]
+from mgll_data.images.headers import sniff
+from mgll_data.images.raster import Mode, Picture, Pixels, check_size, to_mode
 
 _CONTENT = """Modality ViewPosition ViewCodeSequence PatientOrientation BodyPartExamined AnatomicRegionSequence
 ImageLaterality Laterality SeriesDescription ProtocolName PerformedProcedureStepDescription StudyDescription
@@ -53,7 +55,14 @@ def read_dicom(
     Raises ExcludedError `multi_frame`, `colour` (in gray8), `not_chest`; SampleError `too_large`, `too_small`,
     `decoder_missing`, `truncated`, `undecodable`. All but the last two are raised from the header.
     """
-    header = read_header(data, headerless=headerless)
+    with _guarded():
+        return _read_dicom(data, mode, window, min_side, max_pixels, chest, headerless)
+
+
+def _read_dicom(
+    data: bytes, mode: Mode, window: Window, min_side: int, max_pixels: int, chest: bool, headerless: bool
+) -> Picture:
+    header = _read_header(data, headerless)
     rows, columns = int(header.Rows), int(header.Columns)
     kind = str(header.get("PhotometricInterpretation") or "")
     if int(header.get("NumberOfFrames") or 1) > 1:
@@ -75,7 +84,7 @@ def read_dicom(
         pixels, seen = to_mode(_depth8(apply_color_lut(stored, header))[:, :, 2::-1], mode)
         flags += seen
     elif kind in ("MONOCHROME1", "MONOCHROME2"):
-        gray, extra = _display(stored, header, window)
+        gray, extra = display(stored, header, window)
         flags += extra
         pixels, _ = to_mode(255 - gray if kind == "MONOCHROME1" else gray, mode)
     else:
@@ -92,18 +101,14 @@ def read_dicom(
     )
 
 
-def read_header(data: bytes, *, headerless: bool = False) -> Any:
+def _read_header(data: bytes, headerless: bool) -> Any:
     """Allow-listed tags of a DICOM object, without its pixels. headerless: neither preamble nor file meta.
 
     Raises SampleError `undecodable` unless it describes a picture, `truncated` where the file ends in its header.
     """
     header = _read(data, headerless, f"{_CONTENT} {_PIXELS}", pixels=False)
     for key in ("Rows", "Columns", "BitsAllocated"):
-        try:
-            plausible = int(header.get(key) or 0) > 0
-        except (TypeError, ValueError):
-            plausible = False
-        if not plausible:
+        if int(header.get(key) or 0) < 1:
             raise SampleError("undecodable", f"no picture in it: {key} is absent or zero")
     return header
 
@@ -112,9 +117,10 @@ def preflight(paths: Iterable[Path]) -> dict[str, SyntaxReport]:
     """Transfer syntaxes of the DICOM files among `paths` (others are passed over), read from their headers."""
     counts: dict[str, int] = {}
     for path in paths:
-        uid = _syntax_of(path)
-        if uid:
-            counts[uid] = counts.get(uid, 0) + 1
+        with suppress(SampleError, OSError), _guarded():
+            uid = _syntax_of(path)
+            if uid:
+                counts[uid] = counts.get(uid, 0) + 1
     report = {}
     for uid, count in sorted(counts.items()):
         missing = _missing_plugins(uid)
@@ -122,67 +128,28 @@ def preflight(paths: Iterable[Path]) -> dict[str, SyntaxReport]:
     return report
 
 
-def apply_window(
-    values: npt.NDArray[Any], center: float, width: float, function: str = "LINEAR"
-) -> npt.NDArray[np.float32]:
-    """VOI window (PS3.3 C.11.2.1.2 and C.11.2.1.3) to the range 0 to 1, float32, clipped.
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Turn every error of a damaged object into a SampleError, and keep pydicom from printing its values.
 
-    Raises ValueError for a width below 1 (LINEAR) or not above 0 (LINEAR_EXACT, SIGMOID), and other function names.
+    pydicom parses a value when it is asked for, so any access may raise nearly anything; its messages, warnings and
+    log lines quote the value, which may be a name.
     """
-    x = values.astype(np.float32)
-    if function == "LINEAR":
-        if width < 1:
-            raise ValueError("window width below 1")
-        if width == 1:
-            return (x > center - 0.5).astype(np.float32)
-        scaled = (x - np.float32(center - 0.5)) / np.float32(width - 1) + np.float32(0.5)
-    elif width <= 0:
-        raise ValueError("window width not above 0")
-    elif function == "LINEAR_EXACT":
-        scaled = (x - np.float32(center)) / np.float32(width) + np.float32(0.5)
-    elif function == "SIGMOID":
-        scaled = 1 / (1 + np.exp(np.clip(-4 * (x - np.float32(center)) / np.float32(width), -80, 80)))
-    else:
-        raise ValueError("unknown VOI LUT function")
-    return np.asarray(np.clip(scaled, 0, 1), np.float32)
-
-
-def _display(stored: npt.NDArray[Any], header: Any, window: Window) -> tuple[Pixels, list[str]]:
-    """Modality LUT and VOI transformation: display values before any inversion, 0 to 255, with the flags."""
-    from pydicom.pixels import apply_modality_lut, apply_voi
-
-    values: npt.NDArray[Any] = stored
-    slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
-    if header.get("ModalityLUTSequence") or (slope is not None and (float(slope), float(intercept or 0)) != (1.0, 0.0)):
-        values = apply_modality_lut(stored, header)
-    if window == "voi":
-        if header.get("VOILUTSequence"):
-            depth = int(header.VOILUTSequence[0].LUTDescriptor[2])
-            shown = apply_voi(values, header, index=0).astype(np.float32) / np.float32(2**depth - 1)
-            return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8), []
-        center, width = _first(header.get("WindowCenter")), _first(header.get("WindowWidth"))
-        if center is not None and width is not None:
-            try:
-                shown = apply_window(values, center, width, str(header.get("VOILUTFunction") or "LINEAR").upper())
-                return np.rint(shown * 255).astype(np.uint8), []
-            except ValueError:
-                return stretch(values), ["percentile_window", "bad_window"]
-    if values.dtype == np.uint8:
-        return values, []
-    if values is stored and int(header.get("BitsStored") or 16) == 8 and not header.get("PixelRepresentation"):
-        return np.clip(values, 0, 255).astype(np.uint8), []
-    return stretch(values), ["percentile_window"]
-
-
-def _first(value: Any) -> float | None:
-    """First of a possibly multi-valued number, None where it is absent or not a number."""
-    if value is None or value == "":
-        return None
+    logger = logging.getLogger("pydicom")
+    before = logger.disabled
+    logger.disabled = True
     try:
-        number = float(value[0] if hasattr(value, "__getitem__") and not isinstance(value, str) else value)
-    except (TypeError, ValueError, IndexError):
-        return None
-    return number if math.isfinite(number) else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (SampleError, OSError, MemoryError):
+        raise
+    except EOFError:
+        raise SampleError("truncated", "the file ends inside its header") from None
+    except Exception as error:
+        raise SampleError("undecodable", f"the DICOM object is damaged ({type(error).__name__})") from None
+    finally:
+        logger.disabled = before
 
 
 def _depth8(values: npt.NDArray[Any]) -> Pixels:
@@ -218,17 +185,11 @@ def _read(data: bytes, headerless: bool, tags: str, *, pixels: bool) -> Any:
     from pydicom import dcmread
     from pydicom.uid import UID
 
-    try:
-        dataset = dcmread(BytesIO(data), force=headerless, stop_before_pixels=not pixels, specific_tags=tags.split())
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            implicit, little = dataset.original_encoding
-            syntax = _IMPLICIT if implicit else _EXPLICIT if little else _BIG
-            dataset.file_meta.TransferSyntaxUID = UID(syntax)
-        return dataset
-    except EOFError:
-        raise SampleError("truncated", "the file ends inside its header") from None
-    except Exception as error:  # a damaged header can make pydicom raise nearly anything, with values in the message
-        raise SampleError("undecodable", f"the header cannot be read ({type(error).__name__})") from None
+    dataset = dcmread(BytesIO(data), force=headerless, stop_before_pixels=not pixels, specific_tags=tags.split())
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = UID(_IMPLICIT if implicit else _EXPLICIT if little else _BIG)
+    return dataset
 
 
 def _decode(data: bytes, header: Any, headerless: bool) -> npt.NDArray[Any]:
@@ -271,18 +232,14 @@ def _check_decoder(syntax: str) -> None:
 
 
 def _syntax_of(path: Path) -> str | None:
-    """Transfer syntax of a file with DICOM preamble; headerless ones count as implicit little endian."""
+    """Transfer syntax of a file with DICOM preamble, or of one without that still describes a picture; else None."""
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
 
-    try:
-        with path.open("rb") as file:
-            start = file.read(132)
-        if start[128:132] == b"DICM":
-            meta: Mapping[str, Any] = dcmread(path, stop_before_pixels=True, specific_tags=["Rows"]).file_meta
-            return str(meta.get("TransferSyntaxUID") or _IMPLICIT)
-        if start[:2] == b"\x08\x00" and start[3:4] == b"\0":
-            return str(read_header(path.read_bytes(), headerless=True).file_meta.TransferSyntaxUID)
-    except (OSError, SampleError, InvalidDicomError, EOFError):
-        return None
+    with path.open("rb") as file:
+        kind = sniff(file.read(1024))
+    if kind == "dicom":
+        meta = dcmread(path, stop_before_pixels=True, specific_tags=["Rows"]).file_meta
+        return str(meta.get("TransferSyntaxUID") or _IMPLICIT)
+    if kind == "headerless_dicom":
+        return str(_read_header(path.read_bytes(), headerless=True).file_meta.TransferSyntaxUID)
     return None

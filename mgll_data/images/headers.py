@@ -38,7 +38,7 @@ class Header:
 def sniff(data: bytes) -> Kind | None:
     """Kind of file by its first bytes, never by its name; None for anything that we do not read.
 
-    `headerless_dicom` is only a guess (first tag of group 0008): `dicom.read_header` must still find an image in it.
+    `headerless_dicom` is only a guess (first tag of group 0008): `dicom.read_dicom` must still find an image in it.
     """
     if data.startswith(_PNG):
         return "png"
@@ -132,7 +132,7 @@ def _jpeg(data: bytes) -> Header:
                 break
             at = found.end() - 2
     if not width:
-        raise SampleError("truncated" if at >= len(data) else "undecodable", "the jpeg file has no frame header")
+        raise SampleError("truncated" if at + 4 > len(data) else "undecodable", "the jpeg file has no frame header")
     return Header(width, height, complete, orientation, progressive)
 
 

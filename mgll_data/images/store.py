@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mgll_data.engine.local import OUTSIDE, Announce, run
-from mgll_data.errors import ExcludedError, RetryableError, SampleError, UsageError
+from mgll_data.errors import ExcludedError, MgllError, RetryableError, SampleError, UsageError
 from mgll_data.images.process import ImageOptions, Processed, process
 from mgll_data.schema import arrow_schema
 
@@ -133,6 +133,13 @@ def _decode_chunk(task: _Chunk, blamed: dict[int, str], announce: Announce) -> s
             made = process(item.root / item.image, task.options)
         except SampleError as error:
             rows.append(_failure(item, size, mtime, error))
+        except MemoryError:
+            rows.append(_failure(item, size, mtime, SampleError("too_large", "not enough memory to decode it")))
+        except MgllError:
+            raise
+        except Exception as error:  # a decoder's surprise costs one image; the failure budget stops a run of them
+            detail = f"unexpected {type(error).__name__} while it was processed"
+            rows.append(_failure(item, size, mtime, SampleError("undecodable", detail)))
         else:
             rows.append(_success(item, size, mtime, made, f"{task.folder.name}/{task.name}.pack", len(pack)))
             pack += made.data

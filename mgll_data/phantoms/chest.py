@@ -82,14 +82,15 @@ def _expose(film: Film, rng: np.random.Generator) -> Floats:
     image = film.compose()
     contrast = rng.uniform(0.92, 1.12)
     ramp = np.linspace(-1, 1, 32, dtype=np.float32)
-    tilt = rng.uniform(-0.05, 0.05, 2)
-    uneven = 0.025 * clouds(32, 5, rng) + tilt[0] * ramp[None] + tilt[1] * ramp[:, None]
-    uneven += 0.5 * (1 - contrast) + rng.uniform(-0.04, 0.05)
+    tilt = rng.uniform(-0.10, 0.10, 2)
+    uneven = rng.uniform(0.02, 0.055) * clouds(32, 6, rng) + tilt[0] * ramp[None] + tilt[1] * ramp[:, None]
+    uneven += 0.5 * (1 - contrast) + rng.uniform(-0.02, 0.06)
     image *= np.float32(contrast)
     image += enlarged(uneven.astype(np.float32), film.side)
     image += grain(film.side, rng) * np.float32(rng.uniform(0.012, 0.03))
-    if rng.random() < 0.25:
-        margin = rng.integers(0, max(2, film.side // 28), 4)
-        image[: margin[0]] = image[film.side - margin[1] :] = 0.02
-        image[:, : margin[2]] = image[:, film.side - margin[3] :] = 0.02
+    if rng.random() < 0.3:
+        margin = rng.integers(0, max(2, film.side // 16), 4)
+        shade = np.float32(rng.uniform(0.02, 0.12))
+        image[: margin[0]] = image[film.side - margin[1] :] = shade
+        image[:, : margin[2]] = image[:, film.side - margin[3] :] = shade
     return np.clip(image, 0, 1, out=image)

@@ -41,7 +41,7 @@ def _bronchogram(film: Film, lung: Lung, target: Floats, amount: Floats, rng: np
             side_way = np.array([np.cos(fork) * lung.outer, np.sin(fork)], np.float32)
             begin = lung.hilum + way * reach * share
             twigs.append(np.stack([begin, begin + side_way * reach * 0.28]).astype(np.float32))
-    tree = 0.20 * strokes(film.side, lines, 4.5 * film.unit) + 0.15 * strokes(film.side, twigs, 3 * film.unit)
+    tree = 0.16 * strokes(film.side, lines, 4.5 * film.unit) + 0.13 * strokes(film.side, twigs, 3 * film.unit)
     film.extra -= cv2.blur(tree * amount, (3, 3))
 
 

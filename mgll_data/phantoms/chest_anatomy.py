@@ -16,6 +16,7 @@ from mgll_data.phantoms.chest_film import (
     Lung,
     Rib,
     View,
+    clouds,
     enlarged,
     filled,
     paint,
@@ -29,12 +30,12 @@ _SIDES = {-1: "right", 1: "left"}  # the patient's side of a frontal film by dir
 
 
 def _pose(side: int, rng: np.random.Generator) -> Frame:
-    zoom = rng.uniform(0.90, 1.08)
+    zoom = rng.uniform(0.86, 1.10)
     return Frame(
         side,
-        (zoom * rng.uniform(0.93, 1.07), zoom * rng.uniform(0.93, 1.07)),
-        rng.uniform(-0.06, 0.06),
-        (rng.uniform(-0.05, 0.05), rng.uniform(-0.05, 0.04)),
+        (zoom * rng.uniform(0.92, 1.08), zoom * rng.uniform(0.92, 1.08)),
+        rng.uniform(-0.10, 0.10),
+        (rng.uniform(-0.07, 0.07), rng.uniform(-0.07, 0.05)),
     )
 
 
@@ -166,8 +167,8 @@ def _soft_tissue(
     Both are (side / 4, side / 4).
     """
     unit = side / 512
-    flank = rng.uniform(0.40, 0.44)
-    arm = rng.uniform(0.48, 0.60)
+    flank = rng.uniform(0.385, 0.45)
+    arm = rng.uniform(0.46, 0.62)
     edge = [(0.075, -0.2), (0.08, 0.03), (0.19, 0.06), (0.36, 0.085), (arm, 0.14), (arm + 0.02, 0.30)]
     edge += [(flank + 0.02, 0.33), (flank - 0.012, 0.46), (flank - 0.005, 0.72), (flank, 1.3)]
     body = soft_small(side, 5 * unit, frame.px(_mirrored(edge)))
@@ -185,7 +186,7 @@ def _soft_tissue(
     below = [(0.5 - flank, floor), (0.31, domes["right"]), (0.5, domes["right"] + 0.03), (0.69, domes["left"])]
     below += [(0.5 + flank, floor), (0.5 + flank, 1.4), (0.5 - flank, 1.4)]
     belly = soft_small(side, 8 * unit, frame.px(below)) * body
-    soft += 0.19 * belly
+    soft += (0.19 + rng.uniform(0.02, 0.06) * np.minimum(clouds(belly.shape[0], 9, rng), 0.3)) * belly  # with bowel gas
     bubble = np.array([0.64 + rng.uniform(-0.03, 0.03), domes["left"] + rng.uniform(0.06, 0.09)], np.float32)
     angles = np.linspace(0, 2 * np.pi, 24)
     circle = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)

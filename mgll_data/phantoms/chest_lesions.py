@@ -50,6 +50,7 @@ def pneumothorax(film: Film, finding: Finding, rng: np.random.Generator) -> None
         film.markings *= 1 - gas
         film.air += 0.32 * gas * np.minimum(film.air, 1)
         film.opacity *= 1 - gas
+        film.extra *= 1 - gas
         squeezed = np.asarray(kept * lung.mask * (0.10, 0.22, 0.42)[finding.grade - 1], np.float32)
         film.fill(squeezed)
         line = strokes(film.side, [np.concatenate([edge, edge[:1]])], 2.4 * film.unit)

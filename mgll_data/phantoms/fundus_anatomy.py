@@ -41,8 +41,9 @@ def build_eye(rng: np.random.Generator, build: Build, *, side: int, pigment: flo
     small = _background(rng, eye, pigment)
     for plane, coarse in zip(planes, small, strict=True):
         cv2.resize(coarse, (side, side), dst=plane, interpolation=cv2.INTER_CUBIC)
+    choroid = np.random.default_rng(int(rng.integers(2**63)))  # its own, so that the vessels stay where they are
     if build.tessellation:
-        _tessellate(rng, eye, build.tessellation)
+        _tessellate(choroid, eye, build.tessellation)
     eye.vessels = _vessel_tree(rng, eye, build)
     return eye
 
@@ -123,12 +124,13 @@ def _until_fovea(path: Points, fovea: Point) -> int:
 
 
 def _meander(rng: np.random.Generator, path: Points, amount: float) -> Points:
+    period, phase = rng.uniform((11, 0), (14, 6))
     if not amount:
         return path
     along = np.gradient(path, axis=0)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(np.hypot(*along.T), 1e-6)[:, None]
     steps = np.arange(len(path))
-    wave = np.sin(steps * 2 * np.pi / rng.uniform(11, 14) + rng.uniform(0, 6))
+    wave = np.sin(steps * 2 * np.pi / period + phase)
     swing = 9.0 * amount * wave * np.minimum(1, steps / 8)
     return np.asarray(path + normal * swing[:, None])
 

@@ -42,16 +42,16 @@ def columns(path: Path, *, encoding: str = "utf-8-sig", delimiter: str = ",") ->
 
 
 def records(
-    path: Path, required: Sequence[str], record: Callable[[str, Row], RawRecord], **reading: str
+    path: Path, required: Sequence[str], make: Callable[[str, Row], RawRecord]
 ) -> Iterator[RawRecord | Rejected]:
-    """One `record("<file name>:<line>", row)` a row; a SampleError becomes a `Rejected`. `reading`: for `read_csv`."""
+    """`make("<file name>:<line>", row)` for every row of a table; a SampleError becomes a quarantined `Rejected`."""
     name = path.name
-    for line, row in read_csv(path, required=required, **reading):
+    for line, row in read_csv(path, required=required):
         origin = f"{name}:{line}"
         try:
             if isinstance(row, SampleError):
                 raise row
-            result: RawRecord | Rejected = record(origin, row)
+            result: RawRecord | Rejected = make(origin, row)
         except SampleError as error:
             result = quarantined(origin, error)
         yield result
@@ -94,26 +94,30 @@ def inside(root: Path, relative: str) -> str:
 def _links_out(root: Path, folder: str) -> frozenset[str] | None:
     """Names in a folder that link out of `root`; None if the folder itself lies outside. Cached: files are many."""
     home, place = root.resolve(), root / folder
-    try:
-        if not place.resolve().is_relative_to(home):
-            return None
-        entries = os.scandir(place) if place.is_dir() else ()
-        return frozenset(e.name for e in entries if e.is_symlink() and not Path(e.path).resolve().is_relative_to(home))
-    except (OSError, RuntimeError):
+    if _leaves(place, home):
         return None
+    entries = os.scandir(place) if place.is_dir() else ()
+    return frozenset(entry.name for entry in entries if entry.is_symlink() and _leaves(Path(entry.path), home))
+
+
+def _leaves(path: Path, home: Path) -> bool:
+    try:
+        return not path.resolve().is_relative_to(home)
+    except (OSError, RuntimeError):  # a circle of links
+        return True
 
 
 def list_images(root: Path, patterns: Sequence[str]) -> list[str]:
     """Files below `root` that match one of the glob `patterns`, in their order, then by path; each file once.
 
-    Knows `*`, `?` and `**`; upper and lower case are equal. Hidden files, links that leave `root` and linked folders
-    are left out, so every path returned is safe to open. Raises UsageError where a folder cannot be read.
+    Knows `*`, `?`, `**`; case does not count. Hidden files, linked folders and links that leave `root` are left out:
+    every path returned is safe to open. Raises UsageError where a folder cannot be read.
     """
-    tests = [re.compile(_regex(pattern), re.IGNORECASE) for pattern in patterns]
     try:
         paths = sorted(_walk(str(root), "", root.resolve()))
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be listed ({error.strerror}).") from error
+    tests = [re.compile(_regex(pattern), re.IGNORECASE) for pattern in patterns]
     return list(dict.fromkeys(path for test in tests for path in paths if test.fullmatch(path)))
 
 
@@ -129,12 +133,12 @@ def _walk(folder: str, prefix: str, home: Path) -> Iterator[str]:
                 continue  # what macOS leaves in archives looks like a picture and is none
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", home)
-            elif not entry.is_symlink() or (entry.is_file() and Path(entry.path).resolve().is_relative_to(home)):
+            elif not entry.is_symlink() or (not _leaves(Path(entry.path), home) and entry.is_file()):
                 yield prefix + entry.name
 
 
 class Images:
-    """The pictures of a source on disk, found by `list_images`, and which of them its label file has named.
+    """The pictures of a source on disk, and which of them its label file has named; found by `list_images`.
 
     `key` makes the look-up key of a path (without it: the file's name). Of two paths with one key the first counts.
     """
@@ -152,12 +156,11 @@ class Images:
     def take(self, key: str, expected: str) -> str:
         """Path below the root of the picture `key`, or `expected`, normalised, where it is not on disk.
 
-        Raises SampleError: `bad_row` for an empty or hidden name and for a key that an earlier row took, `path_escape`
-        if `expected` leaves the root.
+        Raises SampleError: `bad_row` for no name or a key that an earlier row took, `path_escape` as `inside` does.
         """
         if paths := self._paths.get(key):
             path = paths[0]
-        elif (path := inside(self._root, expected)).rpartition("/")[2].startswith("."):
+        elif expected.endswith("/") or (path := inside(self._root, expected)).rpartition("/")[2].startswith("."):
             raise SampleError("bad_row", "names no image")
         if key in self._named:
             raise SampleError("bad_row", "names an image that an earlier row named")
@@ -191,7 +194,7 @@ def corners(x: str, y: str, width: str, height: str) -> tuple[float, float, floa
         x0, y0, w, h = (float(value) for value in (x, y, width, height))
     except ValueError as error:
         raise SampleError("bad_row", "a box whose numbers cannot be read") from error
-    if not all(math.isfinite(value) for value in (x0, y0, w, h)) or w <= 0 or h <= 0:
+    if not (w > 0 and h > 0 and math.isfinite(x0 + y0 + w + h)):
         raise SampleError("bad_row", "a box without an area")
     return x0, y0, x0 + w, y0 + h
 

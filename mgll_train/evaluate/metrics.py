@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,28 +38,39 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Percentile bootstrap intervals (Efron 1979) of per-concept AUCs and of their mean.
+    """AUCs of C concepts, and the same under resampled images, for percentile intervals (Efron 1979).
 
-    auc (C,), low (C,), high (C,): per concept. macro, macro_low, macro_high: the unweighted mean over concepts.
+    auc (C,): NaN where a concept lacks positives or negatives. sampled (draws, C): likewise for every draw.
     """
 
     auc: Floats
-    low: Floats
-    high: Floats
-    macro: float
-    macro_low: float
-    macro_high: float
+    sampled: Floats
+
+    def interval(self, concept: int, level: float = 0.95) -> tuple[float, float]:
+        """Interval of one concept's AUC, over the draws that have both classes; NaN if none has."""
+        return _interval(self.sampled[:, concept], level)
+
+    def macro(self, concepts: Sequence[int], level: float = 0.95) -> tuple[float, float, float]:
+        """Unweighted mean AUC over the given concepts and its interval, low and high.
+
+        A draw that lacks a class of some concept counts with the mean of the others.
+        """
+        columns = list(concepts)
+        if not columns:
+            return float("nan"), float("nan"), float("nan")
+        sampled = self.sampled[:, columns]
+        there = ~np.isnan(sampled)
+        counts = there.sum(axis=1)
+        means = np.where(there, sampled, 0).sum(axis=1)[counts > 0] / counts[counts > 0]
+        return float(self.auc[columns].mean()), *_interval(means, level)
 
 
-def bootstrap_auc(
-    labels: NDArray[np.float64], scores: Floats, units: ArrayLike, *, draws: int, seed: int, level: float = 0.95
-) -> Bootstrap:
-    """AUC of each concept with intervals from resampling units (patients, or images where each is its own unit).
+def bootstrap_auc(labels: Floats, scores: Floats, units: ArrayLike, *, draws: int, seed: int) -> Bootstrap:
+    """AUC of each concept, and of `draws` resamples of units (patients, or images where each is its own unit).
 
     labels (n, C): 1, 0, or NaN for an image whose label is unknown, which is left out of that concept. scores (n, C).
     units (n,): images with equal values are drawn together, since two eyes of a patient are not independent. Every
-    concept sees the same draws, so that the interval of the mean carries their correlation. A draw that lacks
-    positives or negatives of a concept leaves that concept out of the draw.
+    concept sees the same draws, so that the interval of a mean carries the concepts' correlation.
     """
     _, unit = np.unique(np.asarray(units), return_inverse=True)
     count = int(unit.max()) + 1 if unit.size else 0
@@ -68,30 +80,21 @@ def bootstrap_auc(
     known = [np.flatnonzero(~np.isnan(labels[:, c])) for c in range(columns)]
     for start in range(0, draws, 64):  # blocks bound the memory to 64 x n weights
         stop = min(draws, start + 64)
-        # Drawing `count` units with replacement is a multinomial count for each.
+        # Drawing `count` units with replacement gives each a multinomial count.
         drawn = rng.integers(0, count, size=(stop - start, count))
         weights = np.zeros((stop - start, count))
         np.add.at(weights, (np.arange(stop - start)[:, None], drawn), 1.0)
         for c, rows in enumerate(known):
             sampled[start:stop, c] = _weighted_auc(labels[rows, c] > 0.5, scores[rows, c], weights[:, unit[rows]])
-    point = np.array([auc(labels[rows, c], scores[rows, c]) for c, rows in enumerate(known)])
-    tails = [50 * (1 - level), 50 * (1 + level)]
-    low, high = _percentiles(sampled, tails)
-    scored = ~np.isnan(point)
-    usable = ~np.isnan(sampled[:, scored]).all(axis=1) if scored.any() else np.zeros(draws, dtype=bool)
-    means = np.nanmean(sampled[np.ix_(usable, scored)], axis=1)[:, None] if usable.any() else np.full((1, 1), np.nan)
-    macro_low, macro_high = _percentiles(means, tails)
-    macro = float(point[scored].mean()) if scored.any() else float("nan")
-    return Bootstrap(point, low, high, macro, float(macro_low[0]), float(macro_high[0]))
+    return Bootstrap(np.array([auc(labels[rows, c], scores[rows, c]) for c, rows in enumerate(known)]), sampled)
 
 
-def _percentiles(values: Floats, tails: list[float]) -> tuple[Floats, Floats]:
-    low, high = np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
-    for c in range(values.shape[1]):
-        found = values[~np.isnan(values[:, c]), c]
-        if found.size:
-            low[c], high[c] = np.percentile(found, tails)
-    return low, high
+def _interval(values: Floats, level: float) -> tuple[float, float]:
+    found = values[~np.isnan(values)]
+    if not found.size:
+        return float("nan"), float("nan")
+    low, high = np.percentile(found, [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
 
 
 def _weighted_auc(labels: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:

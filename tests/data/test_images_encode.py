@@ -46,9 +46,13 @@ def test_jpeg_keeps_full_colour_resolution() -> None:
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:] = (40, 80, 180)
     pixels[31, 31] = (20, 20, 90)  # a red dot one pixel wide
-    back = cv2.imdecode(np.frombuffer(encode(pixels, "jpeg", 95), np.uint8), cv2.IMREAD_COLOR)
+    data = encode(pixels, "jpeg", 95)
+    frame = data.index(b"\xff\xc0")
+    assert data[frame + 9] == 3
+    assert [data[frame + 11 + 3 * k] for k in range(3)] == [0x11] * 3  # ITU T.81 B.2.2: sampling factors
+    back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     contrast = back[25, 25].astype(int) - back[31, 31]
-    assert np.abs(contrast - (np.array([40, 80, 180]) - [20, 20, 90])).max() < 12
+    assert np.abs(contrast - (np.array([40, 80, 180]) - [20, 20, 90]))[1:].max() < 12
 
 
 def test_dhash_bits_and_robustness() -> None:
@@ -85,7 +89,9 @@ def test_sharpness_falls_with_blur_and_not_with_size() -> None:
     assert measure(half).sharpness == pytest.approx(measure(scene).sharpness, rel=0.02)
 
 
-def photograph(width: int, height: int, cx: float, cy: float, rx: float, ry: float, level: int, floor: int) -> np.ndarray:
+def photograph(
+    width: int, height: int, cx: float, cy: float, rx: float, ry: float, level: int, floor: int
+) -> np.ndarray:
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:height, :width]
     inside = ((x + 0.5 - cx) / rx) ** 2 + ((y + 0.5 - cy) / ry) ** 2 <= 1

@@ -135,8 +135,12 @@ def test_png_with_a_flipped_bit_is_undecodable(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(cut=st.integers(0, 20_000), at=st.integers(0, 20_000), value=st.integers(0, 255), form=st.sampled_from(
-    [".png", ".jpg", ".bmp", ".tiff", ".webp", ".ppm"]))
+@given(
+    cut=st.integers(0, 20_000),
+    at=st.integers(0, 20_000),
+    value=st.integers(0, 255),
+    form=st.sampled_from([".png", ".jpg", ".bmp", ".tiff", ".webp", ".ppm"]),
+)
 def test_damage_raises_sample_errors_only(cut: int, at: int, value: int, form: str) -> None:
     data = bytearray(encoded(form, drawing(60, 80)))
     data[at % len(data)] = value

@@ -186,3 +186,16 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
         return write_dataset(tmp_path / "data" / name, name=name, **options)
 
     return make
+
+
+@pytest.fixture
+def small_model(tmp_path: Path) -> str:
+    """Path of a model config that trains in milliseconds a step."""
+    config = {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+    }
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(config))
+    return str(path)

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from mgll_data.phantoms.chest import draw_chest
@@ -73,10 +74,10 @@ def _film(rng: np.random.Generator, severe: bool) -> tuple[bytes, str, str]:
     findings = [Finding("covid", int(rng.integers(2, 4) if severe else rng.integers(1, 3)), "both")]
     if severe:
         findings += [Finding(name) for name in ("ett", "ngt", "central_line") if rng.random() < 0.6]
-    height = int(rng.choice([524, 544, 600, 640]))
-    grey = grey_bytes(draw_chest(rng, findings, side=height, view=projection).image)
-    margin = (WIDTH - height) // 2
-    return encode(np.pad(grey, ((0, 0), (margin, margin)), constant_values=4), "png"), modality, projection
+    # Bedside films are wider than high.
+    size = (WIDTH, int(rng.choice([524, 550, 600, 640])))
+    film = cv2.resize(draw_chest(rng, findings, view=projection).image, size, interpolation=cv2.INTER_LINEAR)
+    return encode(grey_bytes(np.asarray(film, np.float32)), "png"), modality, projection
 
 
 def _laboratory(rng: np.random.Generator) -> list[object]:

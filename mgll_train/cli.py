@@ -1,0 +1,175 @@
+"""The command line `mgll-train`: options in, one call, errors as messages and exit codes. No logic."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mgll_train.errors import TrainError, UserError
+
+app = typer.Typer(
+    name="mgll-train",
+    help="Pretrain image-text models on the datasets that mgll-data builds, and evaluate them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+class Task(StrEnum):
+    """The evaluations there are."""
+
+    ZERO_SHOT = "zero-shot"
+
+
+Shards = Annotated[
+    list[str],
+    typer.Option(
+        "--shards",
+        metavar="PATH|GLOB ...",
+        help="Datasets: folders with manifest.json, or published folders with LATEST. Several are mixed.",
+    ),
+]
+More = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="More datasets, as after --shards.")]
+
+
+@app.command(
+    epilog="Example: [bold]mgll-train pretrain --shards build/mgll-fundus build/mgll-xray --epochs 3 --out runs/first[/]  "
+    "On two GPUs: [bold]torchrun --nproc_per_node 2 -m mgll_train.cli pretrain ...[/]"
+)
+def pretrain(
+    shards: Shards,
+    more: More = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings, such as recipes/pretrain.yaml; options here win over it.")
+    ] = None,
+    objective: Annotated[str | None, typer.Option("--objective", help="mgll or clip.  [default: mgll]")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="tiny, an open_clip model name, or the path of a config.  [default: tiny]"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Length of the run in steps.")] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", help="Length of the run in passes over the data.")] = None,
+    samples: Annotated[int | None, typer.Option("--samples", help="Length of the run in samples.")] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", help="Samples a step, over all ranks.  [default: 128]")
+    ] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="Peak learning rate.  [default: 5e-4]")] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="fp32, bf16, or fp16 on CUDA.  [default: fp32]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Loader processes; -1 to choose.  [default: -1]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and crops.  [default: 17]")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoints, curves, settings.")] = Path(
+        "runs/pretrain"
+    ),
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="auto", help="auto: go on from the newest checkpoint in --out, if any."),
+    ] = None,
+) -> None:
+    """Pretrain a model on the train split of one or several datasets.
+
+    Give the length as one of --steps, --epochs and --samples. A run that is stopped (Ctrl-C, SIGTERM) writes a
+    checkpoint, exits with 130, and goes on with the same command and --resume auto.
+    """
+    if resume not in (None, "auto"):
+        raise UserError(f"--resume {resume}: the only value is auto, which takes the newest checkpoint in --out")
+    from mgll_train import config as settings
+
+    given = {
+        "objective": objective,
+        "model": model,
+        "steps": steps,
+        "epochs": epochs,
+        "samples": samples,
+        "batch": batch,
+        "lr": lr,
+        "precision": precision,
+        "workers": workers,
+        "seed": seed,
+    }
+    chosen = settings.load(config, given)
+    from mgll_train.loop import pretrain as run
+
+    run(chosen, [*shards, *(more or [])], out, resume=resume == "auto")
+
+
+@app.command(epilog="Example: [bold]mgll-train evaluate runs/first --shards build/mgll-fundus build/mgll-xray[/]")
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its newest is taken).")],
+    shards: Shards,
+    more: More = None,
+    task: Annotated[Task, typer.Option("--task", help="What to measure.")] = Task.ZERO_SHOT,
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
+    prompts: Annotated[
+        str, typer.Option("--prompts", help="Levels of prompts to average: category, diagnostic, explanatory.")
+    ] = "category,diagnostic",
+    min_count: Annotated[
+        int, typer.Option("--min-count", min=1, help="Fewest positives, and negatives, that a concept is scored with.")
+    ] = 10,
+    draws: Annotated[int, typer.Option("--draws", min=1, help="Bootstrap draws for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the bootstrap.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=-1, help="Loader processes; -1 to choose.")] = -1,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Report file.  [default: evaluation.json in the folder of the run]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of a table.")] = False,
+) -> None:
+    """Score a checkpoint on the test split of one or several datasets, and write evaluation.json.
+
+    zero-shot: for every concept of the vocabulary, how well the cosine to its prompts ranks the images that have it:
+    AUC with a bootstrap interval, and average precision. Unknown and uncertain labels are left out.
+    """
+    from rich.console import Console
+
+    from mgll_train.checkpoint import resolve
+    from mgll_train.evaluate import zero_shot
+
+    path = resolve(checkpoint)
+    report = zero_shot.evaluate(
+        path,
+        [*shards, *(more or [])],
+        split=split,
+        prompts=[level.strip() for level in prompts.split(",") if level.strip()],
+        min_count=min_count,
+        draws=draws,
+        seed=seed,
+        workers=workers,
+    )
+    file = out or (path.parent.parent if path.parent.name == "checkpoints" else path.parent) / "evaluation.json"
+    zero_shot.write(report, file)
+    if json:
+        print(zero_shot.to_json(report))
+        return
+    Console().print(zero_shot.summary(report))
+    print(f"report: {file}")
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 2 wrong input, 3 damaged data or budget, 130 stopped and resumable."""
+    # OpenMP threads that wait for work by spinning slow the loader's processes, and themselves, several times over.
+    # The library reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except TrainError as error:
+        print(f"mgll-train: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:  # an unwritable or full folder: the message names it
+        print(f"mgll-train: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

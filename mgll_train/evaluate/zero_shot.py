@@ -1,0 +1,270 @@
+"""Zero-shot classification: how well an image's cosine to a concept's prompts ranks the images that have it.
+
+The score of an image for a concept is the cosine of its feature to the concept's prompt feature: the unit mean of the
+unit features of all its prompts, averaged over levels. It ranks the images for one concept at a time, which suits
+several findings in one picture: nothing is subtracted for other concepts, whose presence is no evidence against this
+one. Labels are the dataset's: present 1, absent 0 (hierarchy and exclusive groups counted); uncertain and unknown
+are left out of that concept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from rich.table import Table
+from torch import Tensor
+
+from mgll_train import checkpoint, shards
+from mgll_train.errors import DataError, UserError
+from mgll_train.evaluate.metrics import average_precision, bootstrap_auc
+from mgll_train.model import Preprocess, Tokenizer, TwoTowers, build_model
+from mgll_train.picture import View
+from mgll_train.stream import Broken, Budget, Pictures, load_pictures, normalise, worker_count
+from mgll_train.targets import Vocabulary
+
+Floats = NDArray[np.float64]
+PROMPT_LEVELS = ("category", "diagnostic", "explanatory")
+TEXTS_AT_ONCE = 256
+
+
+def evaluate(
+    path: Path,
+    patterns: Sequence[str],
+    *,
+    split: str = "test",
+    prompts: Sequence[str] = ("category", "diagnostic"),
+    min_count: int = 10,
+    draws: int = 1000,
+    seed: int = 0,
+    batch: int = 128,
+    workers: int = -1,
+    broken: float = 0.001,
+) -> dict[str, Any]:
+    """Score a checkpoint (file or run folder) on a split of the datasets that `patterns` name: `evaluation.json`.
+
+    Several datasets are scored together, each concept on the images of its modality. prompts: the levels whose prompts
+    are averaged. min_count: a concept with fewer positives or negatives is listed under `not_scored` with the reason.
+    draws, seed: bootstrap over groups of images (patients). broken: share of the images that may be unreadable.
+    Raises UserError for input that cannot work and DataError for damaged data.
+    """
+    path = checkpoint.resolve(path)
+    state = checkpoint.load(path)
+    datasets = shards.find(patterns)
+    reader = shards.Reader(shards.split_shards(datasets, split))
+    vocabulary = shards.vocabulary(datasets)
+    wrong = [level for level in prompts if level not in PROMPT_LEVELS]
+    if wrong or not prompts:
+        raise UserError(f"prompts: {', '.join(wrong) or 'none'} given; they are of levels {', '.join(PROMPT_LEVELS)}")
+
+    model, wanted, tokenizer = build_model(state["config"]["model"])
+    try:
+        model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        name = state["config"]["model"]
+        raise DataError(f"{path}: its weights do not fit model {name}; was the model changed since? {error}") from error
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = model.to(device).eval()
+
+    budget = Budget(broken, len(reader))
+    pictures = Pictures(reader, View(wanted.image_size), vocabulary)
+    images, metas = _encode_images(
+        model, wanted, pictures, budget, batch, worker_count(workers, cuda=device.type == "cuda")
+    )
+    labels = _labels(vocabulary, metas)
+    chosen, not_scored = _choose(vocabulary, labels, prompts, min_count)
+    if not chosen:
+        raise UserError(
+            f"no concept of split {split!r} ({len(metas)} images) has {min_count} positives and {min_count} negatives: "
+            "lower --min-count or take a larger split"
+        )
+    names = [vocabulary.concepts[column] for column in chosen]
+    texts = _encode_prompts(model, tokenizer, [_prompts(vocabulary, name, prompts) for name in names], device)
+    scores = (images @ texts.T).double().numpy()
+    groups = [meta["group"] for meta in metas]
+    return {
+        "v": 1,
+        "task": "zero-shot",
+        "split": split,
+        **_report(vocabulary, names, labels[:, chosen], scores, groups, draws, seed),
+        "not_scored": not_scored,
+        "images": len(metas),
+        "broken": len(budget),
+        "prompts": list(prompts),
+        "min_count": min_count,
+        "seed": seed,
+        "checkpoint": path.name,
+        "step": state["step"],
+        "model": state["config"]["model"],
+        "objective": state["config"]["objective"],
+        "manifests": list(shards.identity(datasets)),
+        "trained_on": list(state["manifests"]),
+    }
+
+
+def _report(
+    vocabulary: Vocabulary, names: list[str], labels: Floats, scores: Floats, groups: list[str], draws: int, seed: int
+) -> dict[str, Any]:
+    """Macro and per-concept figures of labels (n, C), NaN where unknown, and scores (n, C)."""
+    found = bootstrap_auc(labels, scores, groups, draws=draws, seed=seed)
+    concepts: dict[str, Any] = {}
+    for column, name in enumerate(names):
+        known = ~np.isnan(labels[:, column])
+        concepts[name] = {
+            "name": vocabulary.names[name],
+            "modality": vocabulary.modalities[name],
+            "auc": float(found.auc[column]),
+            "interval": list(found.interval(column)),
+            "ap": average_precision(labels[known, column], scores[known, column]),
+            "positives": int((labels[:, column] == 1).sum()),
+            "negatives": int((labels[:, column] == 0).sum()),
+            "left_out": int((~known).sum()),
+        }
+
+    def macro(columns: list[int]) -> dict[str, Any]:
+        value, low, high = found.macro(columns)
+        aps = [concepts[names[column]]["ap"] for column in columns]
+        figures = {"macro_auc": value, "macro_auc_interval": [low, high], "macro_ap": float(np.mean(aps))}
+        return {**figures, "concepts_scored": len(columns)}
+
+    modalities = sorted({vocabulary.modalities[name] for name in names})
+    by_modality = {
+        modality: macro([i for i, name in enumerate(names) if vocabulary.modalities[name] == modality])
+        for modality in modalities
+    }
+    return {
+        **macro(list(range(len(names)))),
+        "modalities": by_modality,
+        "concepts": concepts,
+        "bootstrap": {"draws": draws, "level": 0.95, "unit": "group", "groups": len(set(groups))},
+    }
+
+
+def _labels(vocabulary: Vocabulary, metas: Sequence[Mapping[str, Any]]) -> Floats:
+    """(n, C): 1 present, 0 absent, NaN uncertain or unknown, and NaN for the concepts of other modalities."""
+    present, absent, _ = vocabulary.image_states(metas)
+    labels = np.full(present.shape, np.nan)
+    labels[present.numpy()] = 1
+    labels[absent.numpy()] = 0
+    labels[vocabulary.other_modalities(metas).numpy()] = np.nan
+    return labels
+
+
+def _prompts(vocabulary: Vocabulary, concept: str, levels: Sequence[str]) -> list[tuple[str, ...]]:
+    """Prompts of a concept, a tuple for each level that has some."""
+    return [texts for level in levels if (texts := vocabulary.prompts(concept, level))]
+
+
+def _choose(
+    vocabulary: Vocabulary, labels: Floats, levels: Sequence[str], least: int
+) -> tuple[list[int], dict[str, dict[str, Any]]]:
+    """Columns to score, and for all other concepts that have a label why they are not."""
+    chosen: list[int] = []
+    refused: dict[str, dict[str, Any]] = {}
+    for column, name in enumerate(vocabulary.concepts):
+        positives, negatives = int((labels[:, column] == 1).sum()), int((labels[:, column] == 0).sum())
+        if vocabulary.ontology.is_root(name) or not positives + negatives:
+            continue
+        if not _prompts(vocabulary, name, levels):
+            reason = f"no prompt of level {' or '.join(levels)}"
+        elif positives < least:
+            reason = f"fewer than {least} positives"
+        elif negatives < least:
+            reason = f"fewer than {least} negatives"
+        else:
+            chosen.append(column)
+            continue
+        refused[name] = {"reason": reason, "positives": positives, "negatives": negatives}
+    return chosen, refused
+
+
+@torch.inference_mode()
+def _encode_images(
+    model: TwoTowers, wanted: Preprocess, pictures: Pictures, budget: Budget, batch: int, workers: int
+) -> tuple[Tensor, list[Mapping[str, Any]]]:
+    """Unit features (n, D) on the CPU and the JSON of every readable image, in the order of the shards."""
+    device = next(model.parameters()).device
+    features: list[Tensor] = []
+    metas: list[Mapping[str, Any]] = []
+    for entries in load_pictures(pictures, batch, workers=workers):
+        budget.spend([entry for _, entry in entries if isinstance(entry, Broken)])
+        samples = [entry for _, entry in entries if not isinstance(entry, Broken)]
+        if samples:
+            images = torch.stack([sample.image for sample in samples]).to(device)
+            features.append(F.normalize(model.encode_image(normalise(images, wanted)).float(), dim=-1).cpu())
+            metas += [sample.meta for sample in samples]
+    if not features:
+        raise DataError(f"none of the {len(pictures)} images can be read")
+    return torch.cat(features), metas
+
+
+@torch.inference_mode()
+def _encode_prompts(
+    model: TwoTowers, tokenizer: Tokenizer, prompts: Sequence[Sequence[tuple[str, ...]]], device: torch.device
+) -> Tensor:
+    """One unit feature (C, D) for each concept from its prompts by level; every distinct text is encoded once."""
+    texts = sorted({text for levels in prompts for level in levels for text in level})
+    parts = [
+        F.normalize(model.encode_text(tokenizer(texts[at : at + TEXTS_AT_ONCE]).to(device)).float(), dim=-1).cpu()
+        for at in range(0, len(texts), TEXTS_AT_ONCE)
+    ]
+    features = dict(zip(texts, torch.cat(parts), strict=True))
+
+    def unit_mean(rows: list[Tensor]) -> Tensor:
+        return F.normalize(torch.stack(rows).mean(0), dim=-1)
+
+    return torch.stack(
+        [unit_mean([unit_mean([features[text] for text in level]) for level in levels]) for levels in prompts]
+    )
+
+
+def write(report: Mapping[str, Any], path: Path) -> None:
+    """Write the report as JSON under its name at once; a figure that does not exist is null."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(to_json(report) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def to_json(report: Mapping[str, Any]) -> str:
+    """The report as JSON text, NaN as null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(plain(report), indent=1, allow_nan=False)
+
+
+def summary(report: Mapping[str, Any]) -> Table:
+    """The report as a table of at most 80 columns, best concept first."""
+    low, high = report["macro_auc_interval"]
+    table = Table(
+        title=f"zero-shot on {report['split']}: macro AUC {report['macro_auc']:.3f} [{low:.3f}, {high:.3f}]",
+        caption=f"{report['images']} images, step {report['step']}, 95 % bootstrap over groups; "
+        f"{len(report['not_scored'])} concepts not scored",
+        width=78,
+    )
+    table.add_column("concept", overflow="ellipsis", no_wrap=True, ratio=1)
+    for heading in ("AUC", "95 % interval", "AP", "pos.", "neg."):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for concept in sorted(report["concepts"].values(), key=lambda c: (c["modality"], -c["auc"])):
+        low, high = concept["interval"]
+        table.add_row(
+            concept["name"],
+            f"{concept['auc']:.3f}",
+            f"{low:.3f} - {high:.3f}",
+            f"{concept['ap']:.3f}",
+            str(concept["positives"]),
+            str(concept["negatives"]),
+        )
+    return table

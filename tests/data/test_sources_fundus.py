@@ -1,0 +1,339 @@
+"""Fundus sources: invented files in each native layout with its traps, and the real label files where they are."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from mgll_data.errors import UsageError
+from mgll_data.schema import EXCLUSION_REASONS, QUARANTINE_REASONS, State
+from mgll_data.sources import aptos2019, idrid, odir5k, rfmid
+from mgll_data.sources.base import RawRecord, Rejected, find, missing, names
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+
+def real(name):
+    if not (SHARED / name).is_dir():
+        pytest.skip("the real files are not on this machine")
+    return SHARED / name
+
+
+def put(path, content=b"x"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def split(items):
+    records = [item for item in items if isinstance(item, RawRecord)]
+    rejected = [item for item in items if isinstance(item, Rejected)]
+    assert len(records) + len(rejected) == len(items)
+    assert len({record.image for record in records}) == len(records)
+    known = {"quarantined": QUARANTINE_REASONS, "excluded": EXCLUSION_REASONS}
+    assert all(item.reason in known[item.outcome] for item in rejected)
+    return records, rejected
+
+
+def faults(rejected):
+    return [(item.image, item.origin, item.reason) for item in rejected]
+
+
+def table(path):
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# ---- every source
+
+
+@pytest.mark.parametrize("name", names())
+def test_cards_are_complete_and_a_missing_folder_is_told(tmp_path, name):
+    card = find(name).card
+    assert card.name == name
+    assert card.needs and missing(card, tmp_path / "none") == missing(card, tmp_path) == list(card.needs)
+    assert card.cite.startswith("@") and card.cite.count("{") == card.cite.count("}")
+    assert card.url.startswith("https://") and card.layout and card.label_origin
+    assert all(concept.startswith(f"{card.modality}.") for concept in card.scope)
+    assert not card.open_licence or card.licence.startswith("CC-BY-") or card.name == "nih_cxr14"
+    assert not ("-NC" in card.licence or "-ND" in card.licence) or not card.open_licence
+
+
+# ---- IDRiD
+
+
+def idrid_files(root, train, test, encode=str):
+    base = root / encode("B. Disease Grading")
+    folder = base / encode("2. Groundtruths")
+    put(
+        folder / encode("a. IDRiD_Disease Grading_Training Labels.csv"),
+        "\ufeffImage name,Retinopathy grade,Risk of macular edema ,,,,,,,,,\r\n"
+        + "".join(f"{r},,,,,,,,,\r\n" for r in train),
+    )
+    put(
+        folder / encode("b. IDRiD_Disease Grading_Testing Labels.csv"),
+        "Image name,Retinopathy grade,Risk of macular edema \r\n" + "".join(f"{r}\r\n" for r in test),
+    )
+    return base
+
+
+@pytest.mark.parametrize("encode", [str, quote])
+@pytest.mark.parametrize("inner", [False, True])
+def test_idrid_keeps_reused_names_apart(tmp_path, encode, inner):
+    base = idrid_files(tmp_path, ["IDRiD_001,3,2", "IDRiD_002,0,", ""], ["IDRiD_001,4,0"], encode)
+    images = encode("1. Original Images")
+    put(base / images / encode("a. Training Set") / "IDRiD_001.jpg")
+    put(base / images / encode("b. Testing Set") / "IDRiD_001.jpg")
+    put(base / images / encode("b. Testing Set") / "IDRiD_777.jpg")
+    put(tmp_path / "C. Localization/1. Original Images/a. Training Set/IDRiD_002.jpg")  # the same names again
+    root = base if inner else tmp_path
+    prefix = "" if inner else encode("B. Disease Grading") + "/"
+    assert not missing(idrid.CARD, root)
+    records, rejected = split(list(idrid.read(root)))
+    assert [(record.official_split, list(record.labels)) for record in records] == [
+        ("train", ["Retinopathy grade=3", "Risk of macular edema=2"]),
+        ("train", ["Retinopathy grade=0"]),
+        ("test", ["Retinopathy grade=4", "Risk of macular edema=0"]),
+    ]
+    assert [(root / record.image).is_file() for record in records] == [True, False, True]
+    assert records[1].image == f"{prefix}1. Original Images/a. Training Set/IDRiD_002.jpg"
+    assert {record.patient for record in records} == {None}
+    left = f"{prefix}{images}/{encode('b. Testing Set')}/IDRiD_777.jpg"
+    assert faults(rejected) == [(left, "", "unlisted")]
+
+
+def test_idrid_counts_bad_rows(tmp_path):
+    idrid_files(tmp_path, ["../../../etc/passwd,1,1", "IDRiD_001,,", "IDRiD_002,1,1", "IDRiD_002,2,1"], ["IDRiD_001,1"])
+    records, rejected = split(list(idrid.read(tmp_path)))
+    assert [list(record.labels) for record in records] == [["Retinopathy grade=1", "Risk of macular edema=1"]]
+    assert [item.reason for item in rejected] == ["path_escape", "bad_row", "bad_row", "bad_row"]
+    assert rejected[-1].origin == "b. IDRiD_Disease Grading_Testing Labels.csv:2"
+
+
+def test_idrid_wants_both_tables_and_the_right_columns(tmp_path):
+    base = idrid_files(tmp_path, [], [])
+    target = base / "2. Groundtruths" / "b. IDRiD_Disease Grading_Testing Labels.csv"
+    target.write_text("Image name,Retinopathy_grade\n")
+    with pytest.raises(UsageError) as caught:
+        list(idrid.read(tmp_path))
+    assert len(caught.value.problems) == 2 and "nearest is 'Retinopathy_grade'" in caught.value.problems[0]
+    target.unlink()
+    with pytest.raises(UsageError, match=r"Testing Labels\.csv"):
+        list(idrid.read(tmp_path))
+
+
+def test_idrid_real_tables():
+    root = real("IDRiD")
+    folder = root / "B. Disease Grading" / "2. Groundtruths"
+    records, rejected = split(list(idrid.read(root)))
+    assert not rejected
+    for part, file, count in (
+        ("train", "a. IDRiD_Disease Grading_Training", 413),
+        ("test", "b. IDRiD_Disease Grading_Testing", 103),
+    ):
+        rows = table(folder / f"{file} Labels.csv")
+        ours = [record for record in records if record.official_split == part]
+        assert len(ours) == len(rows) == count
+        for column in ("Retinopathy grade", "Risk of macular edema "):
+            grades = Counter(f"{column.strip()}={row[column]}" for row in rows)
+            assert Counter(word for r in ours for word in r.labels if word.startswith(column.strip())) == grades
+    test = [record for record in records if record.official_split == "test"]
+    assert all((root / record.image).is_file() for record in test)
+    assert Counter(next(iter(record.labels))[-1] for record in test) == {"0": 34, "1": 5, "2": 32, "3": 19, "4": 13}
+
+
+# ---- APTOS
+
+
+def test_aptos_fixture(tmp_path):
+    put(tmp_path / "train.csv", "id_code,diagnosis\n0a1b,2\n0a1c,0\n0a1d,\n/etc/passwd/../x,1\n0a1b,3\n")
+    put(tmp_path / "test.csv", "id_code\nffff\n")
+    put(tmp_path / "test_images/ffff.png")
+    put(tmp_path / "train_images/0a1b.png")
+    put(tmp_path / "train_images/eeee.png")
+    records, rejected = split(list(aptos2019.read(tmp_path)))
+    assert [(r.image, dict(r.labels), r.patient, r.laterality, r.official_split) for r in records] == [
+        ("train_images/0a1b.png", {"diagnosis=2": State.PRESENT}, None, None, None),
+        ("train_images/0a1c.png", {"diagnosis=0": State.PRESENT}, None, None, None),
+    ]
+    assert faults(rejected) == [
+        ("", "train.csv:4", "bad_row"),
+        ("", "train.csv:5", "path_escape"),
+        ("", "train.csv:6", "bad_row"),
+        ("train_images/eeee.png", "", "unlisted"),
+    ]
+
+
+# ---- RFMiD
+
+LAYOUTS = {
+    "dataport": [
+        ("2. Groundtruths/a. RFMiD_Training_Labels.csv", "1. Original Images/a. Training Set/"),
+        ("2. Groundtruths/b. RFMiD_Validation_Labels.csv", "1. Original Images/b. Validation Set/"),
+        ("2. Groundtruths/c. RFMiD_Testing_Labels.csv", "1. Original Images/c. Testing Set/"),
+    ],
+    "quoted": [
+        ("2.%20Groundtruths/a.%20RFMiD_Training_Labels.csv", "1.%20Original%20Images/a.%20Training%20Set/"),
+        ("2.%20Groundtruths/b.%20RFMiD_Validation_Labels.csv", "1.%20Original%20Images/b.%20Validation%20Set/"),
+        ("2.%20Groundtruths/c.%20RFMiD_Testing_Labels.csv", "1.%20Original%20Images/c.%20Testing%20Set/"),
+    ],
+    "kaggle": [
+        ("Training_Set/Training_Set/RFMiD_Training_Labels.csv", "Training_Set/Training_Set/Training/"),
+        ("Evaluation_Set/Evaluation_Set/RFMiD_Validation_Labels.csv", "Evaluation_Set/Evaluation_Set/Validation/"),
+        ("Test_Set/Test_Set/RFMiD_Testing_Labels.csv", "Test_Set/Test_Set/Test/"),
+    ],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rfmid_keeps_ids_that_restart_apart(tmp_path, layout):
+    for number, (labels, folder) in enumerate(LAYOUTS[layout]):
+        put(tmp_path / labels, f"\ufeffID,Disease_Risk,DR,MH,OTHER\r\n1,1,{number % 2},1,0\r\n2,0,0,0,\r\n")
+        put(tmp_path / folder / "1.png")
+    put(tmp_path / LAYOUTS[layout][1][1] / "77.png")
+    put(tmp_path / "stray.png")
+    assert not missing(rfmid.CARD, tmp_path)
+    records, rejected = split(list(rfmid.read(tmp_path)))
+    assert [record.official_split for record in records] == ["train", "train", "val", "val", "test", "test"]
+    assert [record.image for record in records[::2]] == [f"{folder}1.png" for _, folder in LAYOUTS[layout]]
+    assert records[2].labels == {
+        "Disease_Risk=1": State.PRESENT,
+        "DR": State.PRESENT,
+        "MH": State.PRESENT,
+        "OTHER": State.ABSENT,
+    }
+    assert records[3].labels == {"Disease_Risk=0": State.PRESENT, "DR": State.ABSENT, "MH": State.ABSENT}
+    assert {(item.image, item.reason) for item in rejected} == {
+        (f"{LAYOUTS[layout][1][1]}77.png", "unlisted"),
+        ("stray.png", "unlisted"),
+    }
+
+
+def test_rfmid_counts_bad_rows_and_refuses_two_tables_of_a_set(tmp_path):
+    name = "RFMiD_Training_Labels.csv"
+    put(tmp_path / name, "ID,Disease_Risk,DR\n1,1,2\n1,1,1\n../../x,1,1\n2,,\n,1,1\n3,1,1\n")
+    records, rejected = split(list(rfmid.read(tmp_path)))
+    assert [record.image for record in records] == ["1. Original Images/a. Training Set/3.png"]
+    assert [item.reason for item in rejected] == ["bad_row", "bad_row", "path_escape", "bad_row", "bad_row"]
+    put(tmp_path / "copy" / name, "ID,Disease_Risk\n")
+    with pytest.raises(UsageError, match="second label table"):
+        list(rfmid.read(tmp_path))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"no RFMiD_Training_Labels\.csv"):
+        list(rfmid.read(tmp_path / "empty"))
+
+
+def test_rfmid_real_table():
+    root = real("RFMiD-labels")
+    rows = table(root / "Training_Set/Training_Set/RFMiD_Training_Labels.csv")
+    records, rejected = split(list(rfmid.read(root)))
+    assert len(records) == len(rows) == 1920 and not rejected
+    columns = [column for column in rows[0] if column not in ("ID", "Disease_Risk")]
+    assert len(columns) == 45
+    for column in columns:
+        for state, value in ((State.PRESENT, "1"), (State.ABSENT, "0")):
+            assert sum(r.labels[column] == state for r in records) == sum(row[column] == value for row in rows)
+    assert Counter(word for r in records for word in r.labels if "=" in word) == Counter(
+        f"Disease_Risk={row['Disease_Risk']}" for row in rows
+    )
+
+
+# ---- ODIR
+
+LONG = "Normal ,Diabetes,Glaucoma,Cataract,Age related Macular Degeneration ,Hypertension,Pathological Myopia,Other"
+TWO = "ID,Patient Age,Patient Sex,Left-Fundus,Right-Fundus,Left-Diagnostic Keywords,Right-Diagnostic Keywords,"
+FLAGS = "0,0,0,1,0,0,0,0"
+
+
+def test_odir_takes_the_words_of_the_eye_and_never_the_flags_of_the_patient(tmp_path):
+    rows = [
+        f"0,69,Female,0_left.jpg,0_right.jpg,cataract,normal fundus,{FLAGS}",
+        f'1,140,Male,1_left.jpg,1_right.jpg,Lens Dust\uff0cmoderate retinopathy ,"laser spot, drusen\uff0c",{FLAGS}',
+        f"0,69,Female,0_left.jpg,0_right.jpg,cataract,normal fundus,{FLAGS}",  # a row per image: the same eyes again
+    ]
+    put(tmp_path / "full_df.annotation-layout.csv", "\n".join(["\ufeff" + TWO + LONG, *rows]))
+    put(
+        tmp_path / "full_df.csv",
+        "ID,Patient Age,Patient Sex,Fundus,Diagnostic Keywords\n0,69,Female,0_right.jpg,glaucoma\n",
+    )
+    put(tmp_path / "preprocessed_images/0_left.jpg")
+    put(tmp_path / "preprocessed_images/1_left.jpg")
+    put(tmp_path / "ODIR-5K/ODIR-5K/Training Images/1_left.jpg")
+    put(tmp_path / "ODIR-5K/ODIR-5K/Testing Images/9_left.jpg")
+    put(tmp_path / "preprocessed_images/8_left.jpg")
+    records, rejected = split(list(odir5k.read(tmp_path)))
+    assert [(r.image, r.laterality, r.patient, r.age, r.sex, list(r.labels)) for r in records] == [
+        ("preprocessed_images/0_left.jpg", "left", "0", 69, "F", ["cataract"]),
+        ("Training Images/0_right.jpg", "right", "0", 69, "F", ["normal fundus"]),
+        ("ODIR-5K/ODIR-5K/Training Images/1_left.jpg", "left", "1", None, "M", ["lens dust", "moderate retinopathy"]),
+        ("Training Images/1_right.jpg", "right", "1", None, "M", ["laser spot", "drusen"]),
+    ]
+    assert faults(rejected) == [("preprocessed_images/8_left.jpg", "", "unlisted")]
+
+
+def test_odir_with_a_file_column_excludes_the_eyes_that_the_release_left_out(tmp_path):
+    header = TWO + "N,D,G,C,A,H,M,O,filepath,labels,target,filename"
+    tail = f"{FLAGS},../input/odir/0_right.jpg,['N'],\"[1, 0, 0, 0, 0, 0, 0, 0]\""
+    rows = [
+        f"0,69,Female,0_left.jpg,0_right.jpg,anterior segment image,normal fundus,{tail},0_right.jpg",
+        f"1,60,Male,1_left.jpg,1_right.jpg,cataract,glaucoma,{tail},1_right.jpg",
+        f"1,60,Male,1_left.jpg,1_right.jpg,cataract,glaucoma,{tail},1_left.jpg",
+        f"2,60,Male,2_left.jpg,2_right.jpg,low image quality,glaucoma,{tail},2_right.jpg",
+    ]
+    put(tmp_path / "full_df.csv", "\n".join([header, *rows]))
+    put(tmp_path / "Training Images/2_left.jpg")
+    records, rejected = split(list(odir5k.read(tmp_path)))
+    assert [record.image.rpartition("/")[2] for record in records] == [
+        *("0_right.jpg", "1_left.jpg", "1_right.jpg", "2_left.jpg", "2_right.jpg")
+    ]
+    assert faults(rejected) == [("", "full_df.csv:2", "no_image")] and rejected[0].outcome == "excluded"
+
+
+def test_odir_with_one_eye_a_row(tmp_path):
+    put(
+        tmp_path / "full_df.csv",
+        "ID,Patient Age,Patient Sex,Fundus,Diagnostic Keywords,N\n7,60,Male,7_right.jpg,glaucoma\uff0cdrusen,0\n",
+    )
+    records, _ = split(list(odir5k.read(tmp_path)))
+    assert [(r.laterality, r.patient, list(r.labels)) for r in records] == [("right", "7", ["glaucoma", "drusen"])]
+
+
+def test_odir_counts_contradictions_empty_words_and_escapes(tmp_path):
+    rows = [
+        f"0,69,Female,0_left.jpg,0_right.jpg,cataract,\uff0c,{FLAGS}",
+        f"0,69,Female,0_left.jpg,0_right.jpg,glaucoma,\uff0c,{FLAGS}",
+        f"1,69,Female,../1_left.jpg,1_right.jpg,glaucoma,drusen,{FLAGS}",
+        "2,69",
+    ]
+    put(tmp_path / "data.csv", "\n".join([TWO + LONG, *rows]))
+    records, rejected = split(list(odir5k.read(tmp_path)))
+    assert [record.image for record in records] == ["Training Images/1_right.jpg"]
+    assert Counter(item.reason for item in rejected) == {"bad_row": 3, "path_escape": 1}
+
+
+def test_odir_without_a_table_says_how_to_make_one(tmp_path):
+    put(tmp_path / "data.xlsx")
+    with pytest.raises(UsageError, match=r"Save the annotations \(xlsx\) as data\.csv"):
+        list(odir5k.read(tmp_path))
+
+
+def test_odir_real_tables(tmp_path):
+    root = real("noncommercial/ODIR-5K-subset")
+    rows = table(root / "full_df.annotation-layout.csv")
+    eyes = {}
+    for row in rows:
+        for side in ("Left", "Right"):
+            words = row[f"{side}-Diagnostic Keywords"].replace("\uff0c", ",").split(",")
+            eyes[row[f"{side}-Fundus"]] = sorted({word.strip().lower() for word in words})
+    records, rejected = split(list(odir5k.read(root)))
+    assert len(rows) == 6392 and len(records) == len(eyes) == 6716 and not rejected
+    assert {record.image.rpartition("/")[2]: sorted(record.labels) for record in records} == eyes
+    assert len({record.patient for record in records}) == len({row["ID"] for row in rows}) == 3358
+    on_disk = [record for record in records if (root / record.image).is_file()]
+    assert len(on_disk) == len(list((root / "preprocessed_images").iterdir())) == 296
+    # the other table, one right eye a row
+    put(tmp_path / "full_df.csv", (root / "full_df.csv").read_bytes())
+    records, rejected = split(list(odir5k.read(tmp_path)))
+    assert len(records) == len(table(root / "full_df.csv")) == 3194 and not rejected
+    assert {record.laterality for record in records} == {"right"}
