@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mgll_data import card, croissant, stats
+from mgll_data import card, croissant, report, stats
 from mgll_data.manifest import FILE, Manifest
 from mgll_data.setup import Setup
 from mgll_data.stage import write_json, write_table, writing
@@ -39,6 +39,7 @@ def write(
     _write_text(folder / "sources.bib", card.bibliography(manifest))
     _write_text(folder / "README.md", card.card(manifest, figures))
     write_json(folder / "croissant.json", croissant.croissant(manifest))
+    _write_text(folder / "report.html", report.report(manifest, figures, plan, setup.hierarchy, read_image))
 
     write_json(folder / FILE, manifest.to_json())
 

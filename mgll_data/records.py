@@ -144,13 +144,17 @@ def read_source(source: OpenSource, seed: int) -> pa.Table:
     key, _ = key_bytes(seed)
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
-    for item in base.find(source.card.name).read(source.use.root):
+    for number, item in enumerate(base.find(source.card.name).read(source.use.root)):
         uid = make_uid(source.card.name, source.card.release, item.image)
         if isinstance(item, base.Rejected):
-            rows.append(_rejected(source, uid, item))
+            # A rejected row may name no image, or one that a good row names too: its id is that of the row.
+            row_id = make_uid(source.card.name, source.card.release, f"{item.image}\x00{item.origin}\x00{number}")
+            rows.append(_rejected(source, row_id, item))
         elif uid in seen:
             again = base.Rejected(item.image, item.origin, "quarantined", "bad_row", "the image is named a second time")
-            rows.append(_rejected(source, uid, again))
+            rows.append(
+                _rejected(source, make_uid(source.card.name, source.card.release, f"{item.image}\x00{number}"), again)
+            )
         else:
             rows.append(_kept(source, uid, item, key))
             seen.add(uid)

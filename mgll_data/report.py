@@ -34,11 +34,13 @@ THUMBNAIL = 160  # longest side in pixels
 JPEG_QUALITY = 80
 BAR = 1000  # units of a bar's full length
 SLIVER = 6  # the least that a state which occurs takes of a bar, so that a rare finding can be seen
-FOLD = 220  # characters of a level's texts above which a sample shows them folded
+FOLD = 300  # characters of explanations or of a report above which a sample shows them folded
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A sample that may be shown: its row in the plan, its most specific present concepts, those with a box."""
+
     row: int
     uid: str
     specific: frozenset[str]
@@ -103,11 +105,11 @@ def bar(counts: Mapping[str, int]) -> list[tuple[str, int, int]]:
     return parts
 
 
-def choose(candidates: Collection[_Candidate], number: int) -> list[_Candidate]:
+def choose(candidates: Collection[Candidate], number: int) -> list[Candidate]:
     """At most `number` samples that show different findings: for each concept, commonest first, that no sample chosen
     so far shows, the one with a box of it, then with the fewest other concepts. The rest go by uid."""
     frequency = Counter(concept for candidate in candidates for concept in candidate.specific)
-    chosen: list[_Candidate] = []
+    chosen: list[Candidate] = []
     shown: set[str] = set()
     for concept, _ in sorted(frequency.items(), key=_by_count):
         if len(chosen) < number and concept not in shown:
@@ -187,12 +189,12 @@ def _quality(row: Mapping[str, Any]) -> dict[str, Any]:
 def _samples(
     plan: pa.Table, hierarchy: Hierarchy, manifest: Manifest, read_image: Callable[[str, int, int], bytes]
 ) -> dict[str, list[dict[str, Any]]]:
-    candidates: dict[str, list[_Candidate]] = {name: [] for name in manifest.sources}
+    candidates: dict[str, list[Candidate]] = {name: [] for name in manifest.sources}
     for row, content in enumerate(plan["sample"]):
         sample = json.loads(content.as_py())
         specific = frozenset(hierarchy.ontology.lowest(sample["concepts"]["present"]))
         boxed = frozenset(region["concept"] for region in sample["regions"] if region["box"])
-        candidates[sample["source"]].append(_Candidate(row, sample["uid"], specific, boxed))
+        candidates[sample["source"]].append(Candidate(row, sample["uid"], specific, boxed))
     made: dict[str, list[dict[str, Any]]] = {}
     for source, found in candidates.items():
         rows = plan.take([c.row for c in choose(found, SAMPLES_PER_SOURCE)]).to_pylist() if found else []
@@ -220,7 +222,8 @@ def _sample(sample: Mapping[str, Any], hierarchy: Hierarchy, image: bytes) -> di
     known = sample["concepts"]
     facts = [
         SPLITS[sample["split"]],
-        *(VALUES[key].get(sample[key], sample[key]) for key in ("view", "laterality") if sample[key]),
+        *(VALUES["view"].get(v, v) for v in [sample["view"]] if v),
+        *(f"{v} {'eye' if sample['modality'] == 'fundus' else 'side'}" for v in [sample["laterality"]] if v),
         *(VALUES["sex"].get(v, v) for v in [sample["attrs"]["sex"]] if v),
         *(f"age {v}" for v in [sample["attrs"]["age_band"]] if v),
     ]
@@ -233,7 +236,8 @@ def _sample(sample: Mapping[str, Any], hierarchy: Hierarchy, image: bytes) -> di
         "texts": [
             {
                 "name": TEXT_LEVELS[level][0],
-                "folded": sum(len(text["text"]) for text in texts) > FOLD,
+                "brief": not any(text["concepts"] for text in texts),
+                "folded": level in ("explanatory", "report") and sum(len(text["text"]) for text in texts) > FOLD,
                 "texts": [(text["text"], names(text["concepts"])) for text in texts],
             }
             for level, texts in sample["texts"].items()

@@ -26,7 +26,7 @@ TEXT_LEVELS = {
 }
 ATTRIBUTES = {"view": "View", "laterality": "Side", "sex": "Sex", "age_band": "Age in years"}
 VALUES = {
-    "view": {"pa": "PA (from behind)", "ap": "AP (from the front)", "lateral": "Lateral"},
+    "view": {"pa": "PA", "ap": "AP", "lateral": "Lateral"},
     "laterality": {"left": "Left", "right": "Right"},
     "sex": {"F": "Female", "M": "Male"},
 }

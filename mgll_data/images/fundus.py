@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,9 @@ def find_field(pixels: Pixels) -> Field | None:
     height, width = pixels.shape[:2]
     factor = max(1.0, max(height, width) / WORK_SIDE)
     size = (max(8, round(width / factor)), max(8, round(height / factor)))
-    small: Any = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    light = cv2.GaussianBlur(small.max(axis=2) if small.ndim == 3 else small, (0, 0), 1.5).astype(np.float32)
+    brightest: Any = pixels if pixels.ndim == 2 else reduce(cv2.max, cv2.split(pixels))
+    small = cv2.resize(brightest, size, interpolation=cv2.INTER_AREA)
+    light = cv2.GaussianBlur(small, (0, 0), 1.5).astype(np.float32)
     mask = _lit_region(light)
     if mask is None:
         return None
@@ -69,7 +71,7 @@ def _lit_region(light: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8] | None:
     corners = [light[:patch, :patch], light[:patch, -patch:], light[-patch:, :patch], light[-patch:, -patch:]]
     # The second darkest corner: one corner may hold a label or the camera's notch, another may be cut into the field.
     surround = sorted(float(np.median(corner)) for corner in corners)[1]
-    bright = float(np.percentile(light, 90))
+    bright = float(np.percentile(light[::3, ::3], 90))
     if bright - surround < 12:
         return None
     threshold = surround + max(5.0, 0.12 * (bright - surround))

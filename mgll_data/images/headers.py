@@ -127,6 +127,9 @@ def _jpeg(data: bytes) -> Header:
             orientation = _exif_orientation(data[at + 10 : at + 2 + length])
         at += 2 + length
         if marker == 0xDA:
+            if data.endswith(b"\xff\xd9"):  # the usual case; whether the scans are whole is the decoder's to say
+                complete = True
+                break
             found = _MARKER.search(data, at)
             if not found:
                 break

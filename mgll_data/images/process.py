@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from mgll_data.curate.quality import measure
+from mgll_data.curate.quality import FIXED_SIDE, measure
 from mgll_data.errors import RetryableError, SampleError
 from mgll_data.images.encode import Format, encode, reduce_to
 from mgll_data.images.headers import Kind, sniff
@@ -81,7 +81,6 @@ def process(path: Path, options: ImageOptions) -> Processed:
     kind = sniff(data)
     if kind is None:
         raise SampleError("undecodable", "the file is of no kind that we read (PNG, JPEG, DICOM, TIFF, PNM, BMP, WebP)")
-    # A fundus field is about as wide as the photograph is high: a scaled decode must leave enough of that.
     picture = _read_picture(data, kind, options, options.side)
     pixels, crop, flags = picture.pixels, (0, 0, picture.width, picture.height), list(picture.flags)
     if options.field_of_view:
@@ -91,13 +90,14 @@ def process(path: Path, options: ImageOptions) -> Processed:
         else:
             crop = _to_original(found, picture)
             longest = max(crop[2] - crop[0], crop[3] - crop[1])
-            if scale_for(longest, options.side) < picture.scale:
-                finer = options.side * max(picture.width, picture.height) // longest + 1
-                picture = _read_picture(data, kind, options, finer)
+            if scale_for(longest, options.side) < picture.scale:  # a small field: the scaled decode was too coarse
+                picture = _read_picture(
+                    data, kind, options, options.side * min(picture.width, picture.height) // longest + 1
+                )
             pixels = _cut(picture, crop)
     stored = reduce_to(pixels, options.side)
-    gray = _gray(stored)
-    quality = measure(gray)
+    small = reduce_to(_gray(stored), FIXED_SIDE)
+    quality = measure(small)
     return Processed(
         data=encode(stored, options.format, options.quality),
         width=stored.shape[1],
@@ -107,7 +107,7 @@ def process(path: Path, options: ImageOptions) -> Processed:
         crop=crop,
         file_sha256=hashlib.sha256(data).hexdigest(),
         pixel_sha256=_pixel_sha256(stored),
-        dhash=dhash(gray),
+        dhash=dhash(small),
         mean=quality.mean,
         std=quality.std,
         sharpness=quality.sharpness,
@@ -159,7 +159,10 @@ def _read_picture(data: bytes, kind: Kind, options: ImageOptions, target: int) -
             chest=options.mode == "gray8" and not options.field_of_view,
             headerless=kind == "headerless_dicom",
         )
-    return read_raster(data, kind, options.mode, target, options.min_side, options.max_pixels)
+    # A fundus field is about as wide as the photograph is high, so it is the shorter side that must stay long enough.
+    return read_raster(
+        data, kind, options.mode, target, options.min_side, options.max_pixels, shorter=options.field_of_view
+    )
 
 
 def _field_box(pixels: Pixels) -> tuple[int, int, int, int] | None:
@@ -187,7 +190,11 @@ def _gray(pixels: Pixels) -> Pixels:
 
 def _pixel_sha256(pixels: Pixels) -> str:
     """sha256 over the shape and the pixels; a colour picture without colour hashes like its grey twin."""
-    if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
-        pixels = pixels[:, :, 0]
+    import cv2
+
+    if pixels.ndim == 3:
+        blue, green, red = cv2.split(pixels)
+        if np.array_equal(blue, green) and np.array_equal(blue, red):
+            pixels = np.asarray(blue, np.uint8)
     shape = "x".join(map(str, pixels.shape))
     return hashlib.sha256(shape.encode() + b"\0" + np.ascontiguousarray(pixels).tobytes()).hexdigest()

@@ -69,19 +69,22 @@ def stretch(values: npt.NDArray[Any]) -> Pixels:
     return np.asarray(np.rint(np.clip(np.nan_to_num(scaled), 0, 255)), np.uint8)
 
 
-def read_raster(data: bytes, kind: Kind, mode: Mode, target: int, min_side: int, max_pixels: int) -> Picture:
+def read_raster(
+    data: bytes, kind: Kind, mode: Mode, target: int, min_side: int, max_pixels: int, *, shorter: bool = False
+) -> Picture:
     """Decode a raster file to 8 bits.
 
-    A JPEG is decoded at 1/2, 1/4 or 1/8 (scaled inverse DCT) as long as its longest side stays at least `target`
-    pixels. EXIF orientation is applied, as a viewer does (flag `exif_rotated`). Depths above 8 bits carry no stated
-    window, so they get a percentile stretch (flag `percentile_window`). Transparency is composed over black, the
-    background of films and fundus photographs (flag `alpha`). Colour profiles are ignored.
+    A JPEG is decoded at 1/2, 1/4 or 1/8 (scaled inverse DCT) as long as its longest side (`shorter`: its shortest)
+    stays at least `target` pixels. EXIF orientation is applied, as a viewer does (flag `exif_rotated`). Depths above
+    8 bits carry no stated window, so they get a percentile stretch (flag `percentile_window`). Transparency is composed
+    over black, the background of films and fundus photographs (flag `alpha`). Colour profiles are ignored.
     Raises SampleError `truncated`, `undecodable`, `too_large` or `too_small`; the last two before any decoding.
     """
     header = read_header(data, kind)
     check_size(header.width, header.height, min_side, max_pixels)
     if kind == "jpeg":
-        return _read_jpeg(data, header, mode, target)
+        side = min(header.width, header.height) if shorter else max(header.width, header.height)
+        return _read_jpeg(data, header, mode, scale_for(side, target))
     if kind == "png" and not png_is_whole(data):
         raise SampleError("truncated", "the png file ends before its last chunk")
     import cv2
@@ -126,7 +129,7 @@ def to_mode(pixels: npt.NDArray[Any], mode: Mode) -> tuple[Pixels, tuple[str, ..
     return np.ascontiguousarray(pixels), tuple(flags)
 
 
-def _read_jpeg(data: bytes, header: Header, mode: Mode, target: int) -> Picture:
+def _read_jpeg(data: bytes, header: Header, mode: Mode, scale: int) -> Picture:
     import cv2
 
     flags: list[str] = []
@@ -137,7 +140,6 @@ def _read_jpeg(data: bytes, header: Header, mode: Mode, target: int) -> Picture:
             raise SampleError("truncated", "the progressive jpeg has no end marker")
         flags.append("no_end_marker")
         data = data.rstrip(b"\0") + b"\xff\xd9"
-    scale = scale_for(max(header.width, header.height), target)
     reduced = {
         1: (cv2.IMREAD_GRAYSCALE, cv2.IMREAD_COLOR),
         2: (cv2.IMREAD_REDUCED_GRAYSCALE_2, cv2.IMREAD_REDUCED_COLOR_2),

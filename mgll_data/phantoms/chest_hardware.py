@@ -29,7 +29,9 @@ def rib_fracture(film: Film, finding: Finding, rng: np.random.Generator) -> None
 
 def scoliosis(film: Film, finding: Finding, rng: np.random.Generator) -> None:
     """Only marks the finding as drawn: the anatomy bends the spine."""
-    film.boxes["scoliosis"] = [(int(film.midline - 0.1 * film.side), 0, int(film.midline + 0.1 * film.side), film.side)]
+    spine = float(film.frame.px([[0.72, 0.5]])[0, 0]) if film.view == "lateral" else film.midline
+    left, right = int(spine - 0.1 * film.side), int(spine + 0.1 * film.side)
+    film.boxes["scoliosis"] = [(max(left, 0), 0, min(right, film.side), film.side)]
 
 
 def _wire(film: Film, name: str, points: Floats, width: float, density: float) -> None:

@@ -117,7 +117,7 @@ def mass(film: Film, finding: Finding, rng: np.random.Generator) -> None:
         )
         amount *= np.maximum(lung.mask, 0.25)
         film.fill(amount, 0.12)
-        film.mark("mass", amount, 0.6)
+        film.mark("mass", amount, 0.3)
 
 
 def granuloma(film: Film, finding: Finding, rng: np.random.Generator) -> None:

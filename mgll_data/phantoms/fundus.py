@@ -37,6 +37,9 @@ BUILT = (
 )
 # Painters in the order of the layers, deepest first: choroid, retina under the vessels, vessels, then what lies before.
 UNDER_VESSELS: dict[str, Painter] = {
+    "retinitis_pigmentosa": retina.retinitis_pigmentosa,
+    "central_artery_occlusion": retina.central_artery_occlusion,
+    "branch_artery_occlusion": retina.branch_artery_occlusion,
     "choroidal_folds": retina.choroidal_folds,
     "coloboma": disc.coloboma,
     "geographic_atrophy": macula.geographic_atrophy,
@@ -44,7 +47,6 @@ UNDER_VESSELS: dict[str, Painter] = {
     "peripapillary_atrophy": disc.peripapillary_atrophy,
     "myopic_crescent": disc.myopic_crescent,
     "choroidal_rupture": retina.choroidal_rupture,
-    "retinitis_pigmentosa": retina.retinitis_pigmentosa,
     "chorioretinitis": retina.chorioretinitis,
     "laser_scars": diabetic.laser_scars,
     "pigment_changes": macula.pigment_changes,
@@ -53,8 +55,6 @@ UNDER_VESSELS: dict[str, Painter] = {
     "choroidal_neovascularization": macula.choroidal_neovascularization,
     "macular_scar": macula.macular_scar,
     "central_serous": macula.central_serous,
-    "central_artery_occlusion": retina.central_artery_occlusion,
-    "branch_artery_occlusion": retina.branch_artery_occlusion,
 }
 OVER_VESSELS: dict[str, Painter] = {
     "cystoid_edema": macula.cystoid_edema,
@@ -140,7 +140,7 @@ def _build(rng: np.random.Generator, findings: Mapping[str, float]) -> Build:
     return Build(
         cup_to_disc=0.70 + 0.18 * cupping if cupping else healthy_ratio,
         pallor=findings.get("disc_pallor", 0.0),
-        tessellation=findings.get("tessellation", 0.0),
+        tessellation=0.4 + 0.6 * findings["tessellation"] if "tessellation" in findings else 0.0,
         tortuosity=findings.get("tortuous_vessels", 0.0),
         venous_swelling=findings.get("swollen_veins", 0.0),
         arterial_narrowing=findings.get("arterial_narrowing", 0.0),

@@ -131,7 +131,7 @@ def _meander(rng: np.random.Generator, path: Points, amount: float) -> Points:
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(np.hypot(*along.T), 1e-6)[:, None]
     steps = np.arange(len(path))
     wave = np.sin(steps * 2 * np.pi / period + phase)
-    swing = 9.0 * amount * wave * np.minimum(1, steps / 8)
+    swing = (4.0 + 7.0 * amount) * wave * np.minimum(1, steps / 8)
     return np.asarray(path + normal * swing[:, None])
 
 

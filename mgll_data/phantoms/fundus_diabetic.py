@@ -83,7 +83,7 @@ def far_exudates(eye: Eye, rng: np.random.Generator, severity: float) -> None:
 def cotton_wool_spots(eye: Eye, rng: np.random.Generator, severity: float) -> None:
     """Fluffy white patches without an edge, in the nerve fibre layer near the arcades."""
     mask = eye.blank()
-    for at in eye.scatter(rng, 3 + round(5 * severity), around=eye.disc, inner=60, outer=175):
+    for at in eye.scatter(rng, 4 + round(5 * severity), around=eye.disc, inner=60, outer=175):
         for _ in range(3):
             x, y = rng.normal(0, 5, 2)
             eye.blob(rng, mask, (at[0] + x, at[1] + y), float(rng.uniform(7, 12)))
@@ -159,7 +159,7 @@ def vitreous_hemorrhage(eye: Eye, rng: np.random.Generator, severity: float) -> 
         path = wander(rng, at, float(rng.uniform(-np.pi, np.pi)), 18, bend=0.05, noise=0.3)
         eye.line(strands, path, float(rng.uniform(4, 8)), 150)
     veil = cv2.add(mask, eye.soften(strands, 2.5))
-    eye.tint(veil, (96.0, 16.0, 12.0), 0.72 + 0.25 * severity)
+    eye.tint(veil, (96.0, 16.0, 12.0), 0.62 + 0.2 * severity)
 
 
 def laser_scars(eye: Eye, rng: np.random.Generator, severity: float) -> None:

@@ -74,6 +74,11 @@ def place(path: Path, data: bytes, damage: str | None) -> None:
     path.write_bytes(data[:kept])
 
 
-def expected(read: int, damages: Counter[str], copies: int) -> dict[str, Any]:
+def expected(read: int, damages: Counter[str], copies: int, eyes_without_picture: int = 0) -> dict[str, Any]:
     """The `expected` part of phantoms.json: what a build must count."""
-    return {"read": read, "quarantined": dict(sorted(damages.items())), "excluded": {}, "pixel_duplicates": copies}
+    return {
+        "read": read,
+        "quarantined": dict(sorted(damages.items())),
+        "excluded": {"no_image": eyes_without_picture} if eyes_without_picture else {},
+        "pixel_duplicates": copies,
+    }

@@ -275,11 +275,10 @@ def _fit(header: list[str], fields: list[str]) -> Row | SampleError:
 def _check_header(path: Path, named: list[str], required: Sequence[str], delimiter: str) -> None:
     twice = [name for name in dict.fromkeys(named) if named.count(name) > 1]
     problems = [f"{path}: column {name!r} occurs twice. Rename one of them." for name in twice]
-    for name in required:
-        if name not in named:
-            near = get_close_matches(name, named, n=1)
-            hint = f" The nearest is {near[0]!r}: rename it, or" if near else " Please"
-            problems.append(f"{path}: no column {name!r}; the columns are {', '.join(named)}.{hint} download it again.")
+    for name in (name for name in required if name not in named):
+        near = get_close_matches(name, named, n=1)
+        hint = f"The nearest is {near[0]!r}: rename it, or download" if near else "Download"
+        problems.append(f"{path}: no column {name!r}; the columns are {', '.join(named)}. {hint} the file again.")
     other = [mark for mark in ";\t|," if mark != delimiter and mark in named[0]]
     if problems and other and len(named) == 1:
         problems.append(f"{path}: columns are separated by {other[0]!r}. Save it with {delimiter!r} between them.")
@@ -288,13 +287,13 @@ def _check_header(path: Path, named: list[str], required: Sequence[str], delimit
 
 
 def _wrong_byte(path: Path, encoding: str) -> str:
-    name = encoding.removesuffix("-sig")
+    name, plain = encoding.removesuffix("-sig"), path.name.removesuffix(".gz")
     # Bytes that cannot be decoded come back as lone surrogates, so the lines are counted as the reader counts them.
     with _open(path, encoding, errors="surrogateescape") as file:
         for number, line in enumerate(file, start=1):
             if wrong := re.search("[\udc80-\udcff]", line):
                 return (
-                    f"{path}, line {number}: byte 0x{ord(wrong[0]) - 0xDC00:02x} is not {name}. If the file is in "
-                    f"Latin-1, run: iconv -f latin1 -t {name} '{path.name}' > fixed && mv fixed '{path.name}'"
+                    f"{path}, line {number}: byte 0x{ord(wrong[0]) - 0xDC00:02x} is not {name}. If the file (unpacked) "
+                    f"is in Latin-1, run: iconv -f latin1 -t {name} '{plain}' > fixed && mv fixed '{plain}'"
                 )
     return f"{path}: not {name}. Save it in that encoding."

@@ -19,8 +19,8 @@ from mgll_data.images.dicom import preflight, read_dicom
 from mgll_data.images.dicom_display import apply_window
 from mgll_data.images.dicom_words import is_elsewhere, view_from_words, view_of
 from mgll_data.images.headers import sniff
-from mgll_data.images.raster import Picture
 from mgll_data.images.process import ImageOptions, process
+from mgll_data.images.raster import Picture
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 WG04 = SHARED / "dicom-nema-wg04"

@@ -136,6 +136,9 @@ def test_crop_is_in_pixels_of_the_original(tmp_path: Path) -> None:
         longest = max(made.crop[2] - made.crop[0], made.crop[3] - made.crop[1])
         assert max(made.width, made.height) == min(side, longest)
         assert (made.original_width, made.original_height) == (2400, 1800)
+    cv2.imwrite(str(path), photograph(2400, 1800, 1200, 900, 470, 470, 200, 3))
+    small = process(path, ImageOptions(side=512, mode="rgb8", field_of_view=True))
+    assert max(small.width, small.height) == 512  # a coarser scaled decode would leave 470
     (tmp_path / "b.png").write_bytes(encode(texture(600, 600), "png", 0))
     whole = process(tmp_path / "b.png", ImageOptions(mode="rgb8", field_of_view=True))
     assert whole.crop == (0, 0, 600, 600) and "no_field_of_view" in whole.flags

@@ -62,6 +62,22 @@ def test_read_csv_gives_back_what_was_written_and_the_line_where_each_row_starts
     assert columns(path) == ("a", "b", "c")
 
 
+@settings(max_examples=300, deadline=None)
+@given(data=st.binary(max_size=60) | st.text('ab,;"\n\r \x00\u00e9', max_size=60).map(str.encode), zipped=st.booleans())
+def test_read_csv_reads_any_bytes_or_says_what_is_wrong(tmp_path_factory, data, zipped):
+    path = write(
+        tmp_path_factory.mktemp("f") / ("t.csv.gz" if zipped else "t.csv"),
+        gzip.compress(b"a,b\n" + data) if zipped else b"a,b\n" + data,
+    )
+    try:
+        found = rows(path, "a", "b")
+    except UsageError as error:
+        assert str(path) in str(error)
+        return
+    assert all(isinstance(row, SampleError) or set(row) == {"a", "b"} for _, row in found)
+    assert [line for line, _ in found] == sorted({line for line, _ in found})
+
+
 def test_unnamed_columns_are_dropped_and_missing_ones_forgiven(tmp_path):
     path = write(tmp_path / "t.csv", "Image name,Risk ,,,\r\nA,1,,,\r\nB,2\r\n,,,,\r\n\r\nC,3,,,,,\r\n")
     assert rows(path, "Risk") == [

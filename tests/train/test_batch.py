@@ -36,7 +36,9 @@ def tokenizer(texts):
 
 def make(number, present=(), diagnostic=()):
     texts = {
-        "modality": [{"id": text_id("modality", "A fundus photograph."), "text": "A fundus photograph.", "concepts": []}],
+        "modality": [
+            {"id": text_id("modality", "A fundus photograph."), "text": "A fundus photograph.", "concepts": []}
+        ],
         "diagnostic": [{"id": text_id("diagnostic", t), "text": t, "concepts": list(c)} for t, c in diagnostic],
     }
     states = {"present": list(present), "absent": [], "uncertain": []}

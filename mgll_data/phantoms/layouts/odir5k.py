@@ -79,7 +79,10 @@ class Photograph:
 
 
 def write(out: Path, count: int, seed: int) -> dict[str, Any]:
-    """Write (count + 1) // 2 patients, almost all with both eyes: one in 25 has only the left one, and no right row."""
+    """Write (count + 1) // 2 patients. One in 25 has only a left picture and row, which still describe the right eye.
+
+    Every eye described is counted as read, and a right one without a picture as excluded.
+    """
     rows: dict[str, list[list[str]]] = {eye: [] for eye in EYES}
     damages: Counter[str] = Counter()
     copies = 0
@@ -98,7 +101,8 @@ def write(out: Path, count: int, seed: int) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     with (out / "full_df.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([HEADER, *rows["right"], *rows["left"]])
-    return expected(len(rows["left"]) + len(rows["right"]), damages, copies)
+    described = 2 * len(rows["left"])
+    return expected(described, damages, copies, len(rows["left"]) - len(rows["right"]))
 
 
 def _row(number: int, eye: str, person: list[str], pair: dict[str, Photograph]) -> list[str]:

@@ -44,7 +44,7 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "CSR": ("central_serous",),
     "ODC": ("disc_cupping",),
     "CRVO": ("central_vein_occlusion", "swollen_veins"),
-    "TV": ("tortuous_vessels",),
+    "TV": ("tortuous_vessels", "swollen_veins"),
     "AH": ("asteroid_hyalosis",),
     "ODP": ("disc_pallor",),
     "ODE": ("disc_edema",),
@@ -130,6 +130,5 @@ def compose(rng: np.random.Generator) -> tuple[dict[str, float], set[str]]:
             late = str(rng.choice(["geographic_atrophy", "choroidal_neovascularization"]))
             findings |= {"drusen": float(rng.uniform(0.6, 1.0)), late: float(rng.uniform(0.4, 1.0))}
         else:
-            names = DRAWN[code] if code != "EDN" else (str(rng.choice(DRAWN[code])),)
-            findings |= {name: float(rng.uniform(0.5, 1.0)) for name in names}
+            findings |= {name: float(rng.uniform(0.5, 1.0)) for name in DRAWN[code]}
     return findings, set(chosen) | {ALSO[name] for name in findings if name in ALSO}
