@@ -107,7 +107,7 @@ def photograph(
         (1200, 800, 560, 400, 480, 480),  # cut above and below
         (900, 900, 450, 450, 460, 460),  # touches all borders
         (800, 800, 400, 400, 300, 390),  # resized without its proportions
-        (4288, 2848, 2000, 1424, 1700, 1700),
+        (2144, 1424, 1000, 712, 850, 850),
     ],
 )
 @pytest.mark.parametrize(("level", "floor"), [(220, 2), (60, 4), (250, 20)])

@@ -91,7 +91,7 @@ class Dataset:
         self.levels = list(schema.LEVELS["cxr"])
 
     def _sample(self, source: str, uid: str, number: int) -> dict[str, Any]:
-        concept = "cxr.effusion" if number == 2 else FINDINGS[number % len(FINDINGS)]
+        concept = "cxr.nodule" if number == 3 else FINDINGS[number % len(FINDINGS)]
         closed = self.hierarchy.close([concept], ["cxr.hernia"], ["cxr.edema"] if number % 3 == 0 else [])
         texts = {
             level: [{"id": text_id(level, text), "text": text, "concepts": asserted}]
@@ -293,6 +293,7 @@ def test_pictures_keep_their_shape_and_color(dataset: Dataset, extension: str, s
     images = Page(dataset.html()).named("img")
     data = base64.b64decode(images[0]["src"].partition(",")[2])
     small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert small is not None
     height, width = small.shape[:2]
     assert (images[0]["width"], images[0]["height"]) == (str(width), str(height))
     assert max(height, width) == min(THUMBNAIL, max(shape[:2]))

@@ -159,7 +159,7 @@ def test_equals_a_plain_loop_on_random_vocabularies():
             parents = rng.sample(keys[:i], min(i, rng.choice([1, 1, 2]))) or ["fundus.root"]
             concepts.append(concept(key, parents, exclusive=rng.choice([[], [], ["scale"]])))
         vocabulary = Vocabulary.load([{**FUNDUS, "concepts": concepts}, CHEST])
-        pool = keys + ["cxr.effusion"]
+        pool = [*keys, "cxr.effusion"]
         texts = [text(f"text {k}", *rng.sample(pool, rng.choice([0, 1, 1, 2, 3]))) for k in range(25)]
         samples = []
         for i in range(40):
