@@ -45,6 +45,8 @@ def of_records(
             outcome, reason, detail = "quarantined", "unmapped_label", unmapped[row["uid"]]
         elif outcome == "kept" and image is not None and image["outcome"] != "kept":
             outcome, reason, detail = image["outcome"], image["reason"], image["detail"]
+        elif outcome == "kept" and image is not None and "burned_in_annotation" in image["flags"]:
+            outcome, reason, detail = "quarantined", "burned_in_text", "the DICOM header says that text is burned in"
         elif outcome == "kept" and image is not None and views.get(row["source"]):
             view = row["view"] or image["view"]
             if view not in views[row["source"]]:

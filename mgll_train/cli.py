@@ -40,7 +40,7 @@ More = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="More dat
 
 
 @app.command(
-    epilog="Example: [bold]mgll-train pretrain --shards build/mgll-fundus build/mgll-xray --epochs 3 --out runs/one[/]  "
+    epilog="Example: [bold]mgll-train pretrain --shards build/mgll-fundus build/mgll-xray --epochs 3 --out runs/one[/] "
     "On two GPUs: [bold]torchrun --nproc_per_node 2 -m mgll_train.cli pretrain ...[/]"
 )
 def pretrain(

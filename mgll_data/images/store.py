@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,9 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mgll_data.engine.local import OUTSIDE, Announce, run
-from mgll_data.errors import ExcludedError, MgllError, RetryableError, SampleError, UsageError
+from mgll_data.errors import ExcludedError, MgllError, RetryableError, SampleError
 from mgll_data.images.process import ImageOptions, Processed, process
 from mgll_data.schema import arrow_schema
+from mgll_data.stage import lock, write_table, writing
 
 _Row = dict[str, Any]
 _Key = tuple[str, int, int]  # uid, file size, file mtime in nanoseconds
@@ -75,7 +74,7 @@ def update_store(
     Raises UsageError where the folder cannot be written, is full or in use by another build; RetryableError where
     reading fails for a passing reason. Finished chunks stay in all cases.
     """
-    with _locked(folder):
+    with lock(folder):
         home = folder / options.digest()
         home.mkdir(exist_ok=True)
         for leftover in home.glob("*.part"):
@@ -146,26 +145,10 @@ def _decode_chunk(task: _Chunk, blamed: dict[int, str], announce: Announce) -> s
     announce(OUTSIDE)
     table = pa.Table.from_pylist(rows, schema=arrow_schema("index"))
     table = table.replace_schema_metadata({"pack_bytes": str(len(pack))})
-    try:
-        _write(task.folder / f"{task.name}.pack", lambda path: path.write_bytes(pack))
-        _write(task.folder / f"{task.name}.parquet", lambda path: pq.write_table(table, path, compression="zstd"))
-    except OSError as error:
-        raise UsageError(
-            f"the image store cannot be written: {error.strerror or error}. Free some space or choose another work "
-            "folder, then run the same command again; finished work is kept."
-        ) from None
+    with writing(task.folder / f"{task.name}.pack") as part:
+        part.write_bytes(pack)
+    write_table(table, task.folder / f"{task.name}.parquet")
     return task.name
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the final name and rename; nothing stays behind if that fails."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _load(home: Path) -> tuple[dict[_Key, _Row], int]:
@@ -221,23 +204,3 @@ def _success(item: Item, size: int, mtime: int, made: Processed, pack: str, offs
     row |= {"uid": item.uid, "source": item.source, "outcome": "kept", "reason": None, "detail": None}
     row |= {"pack": pack, "offset": offset, "length": len(made.data), "file_size": size, "file_mtime_ns": mtime}
     return row
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Make the store's folder and hold it against a second build. The lock goes with the process, however it ends."""
-    import fcntl
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
-    except OSError as error:
-        raise UsageError(f"the image store {folder} cannot be written: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another build is using the image store {folder}; wait for it or choose another"
-            ) from None
-        yield

@@ -179,7 +179,7 @@ def test_full_disk_is_a_clear_error_and_leaves_nothing_half_done(
     real = store.pq.write_table
     monkeypatch.setattr(store, "run", here)
     monkeypatch.setattr(store.pq, "write_table", full)
-    with pytest.raises(UsageError, match="No space left on device"):
+    with pytest.raises(UsageError, match="the disk is full"):
         update(items, folder)
     assert len(list(folder.rglob("*.parquet"))) == 1 and not list(folder.rglob("*.part"))
     monkeypatch.undo()
