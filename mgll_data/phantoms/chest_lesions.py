@@ -62,9 +62,9 @@ def pleural_thickening(film: Film, finding: Finding, rng: np.random.Generator) -
     """A white rind of uneven width between lung and chest wall."""
     for lung in film.chosen(finding.side):
         size = lung.wall.shape[0]
-        span = {"upper": (0.0, 0.55), "middle": (0.2, 0.8), "lower": (0.45, 1.0)}[finding.zone]
+        span = {"upper": (0.0, 0.75), "middle": (0.15, 0.95), "lower": (0.3, 1.0)}[finding.zone]
         part = lung.wall[int(span[0] * size) : max(int(span[1] * size), int(span[0] * size) + 3)]
-        width = (22, 30, 40)[finding.grade - 1] * film.unit
+        width = (32, 40, 52)[finding.grade - 1] * film.unit
         band = np.zeros((film.side, film.side), np.float32)
         for point, swell in zip(part, rng.uniform(0.65, 1.1, len(part)), strict=True):
             cv2.circle(band, (int(point[0]), int(point[1])), max(1, int(width * swell / 2)), (1.0,), -1)

@@ -10,7 +10,7 @@ from mgll_data.hierarchy import Hierarchy
 from mgll_data.schema import text_id
 from mgll_data.texts.templates import CATEGORY_LEVELS, Templates, pick
 
-VERSION = 1
+VERSION = 2
 LONGEST_LIST = 4  # findings in one composed sentence: more would pass CLIP's 77 tokens
 DEFAULT_CODE = {"cxr": "XR", "fundus": "CFP"}
 
@@ -64,12 +64,15 @@ class Writer:
     def _level(self, level: str, subject: Subject) -> list[Text]:
         templates, uid = self._templates, subject.uid
         if level == "modality":
-            code = subject.modality_code if subject.modality_code in templates.modality else None
-            return [Text(level, pick(templates.modality[code or DEFAULT_CODE[self._modality]], uid, level), ())]
+            general = DEFAULT_CODE[self._modality]
+            code = subject.modality_code if subject.modality_code in templates.modality else general
+            half = max(1, self._per_level // 2) if len(templates.modality) > 1 else self._per_level
+            own = () if code == general else templates.modality[code or general][: max(1, self._per_level - half)]
+            return self._acquisition(level, [*own, *templates.modality[general][:half]], uid)
         if level in ("study", "series"):
             options = templates.study if level == "study" else templates.views
             view = subject.view if subject.view in options else ""
-            return [Text(level, pick(options[view or ""], uid, level), ())]
+            return self._acquisition(level, options[view or ""], uid)
         if level == "category":
             broad = [c for c in self._sorted(subject.present) if self._concept_level(c) in CATEGORY_LEVELS]
             return [Text(level, templates.category_of(c, uid), (c,)) for c in broad]
@@ -79,6 +82,16 @@ class Writer:
         if level == "explanatory":
             return [Text(level, templates.explanation(c, uid), (c,)) for c in named]
         raise UsageError(f"level {level!r} cannot be written by this version")
+
+    def _acquisition(self, level: str, sentences: Sequence[str], uid: str) -> list[Text]:
+        """Sentences about how the image was taken, in an order that follows the uid.
+
+        A text without concepts is a negative for every image that does not carry it, so all images taken alike carry
+        the same sentences; and those of the general modality, true of every image, are carried by all.
+        """
+        listed = list(sentences[: self._per_level])
+        first = pick(range(len(listed)), uid, level)
+        return [Text(level, text, ()) for text in (*listed[first:], *listed[:first])]
 
     def _diagnostic(self, named: list[str], subject: Subject) -> list[Text]:
         findings = [c for c in named if self._concept_level(c) != "negation"] or named

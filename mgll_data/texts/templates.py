@@ -7,12 +7,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from mgll_data.errors import UsageError
 from mgll_data.hierarchy import Hierarchy
 
+T = TypeVar("T")
 CATEGORY_LEVELS = ("status", "family")
 
 
@@ -59,7 +61,7 @@ class Templates:
         return prompts
 
 
-def pick(options: Sequence[str], uid: str, purpose: str) -> str:
+def pick(options: Sequence[T], uid: str, purpose: str) -> T:
     """One of the options, decided by the uid and the purpose alone."""
     number = int.from_bytes(hashlib.sha256(f"{uid}\x00{purpose}".encode()).digest()[:8], "big")
     return options[number % len(options)]

@@ -96,6 +96,21 @@ def test_texts_follow_the_uid_and_vary(ready: setup.Setup, modality: str) -> Non
     assert len({text.text for texts in one for text in texts if text.level == "modality"}) > 1
 
 
+def test_images_taken_alike_carry_the_same_acquisition_texts(ready: setup.Setup, modality: str) -> None:
+    """Else one phrasing of "a chest radiograph" would be trained as the negative of another."""
+    writer = Writer(ready.hierarchy, ready.templates, modality, LEVELS[modality][:3], 4)
+
+    def said(uid: str, code: str | None, view: str | None) -> set[tuple[str, str]]:
+        texts = writer.texts(Subject(uid, frozenset(), view, None, code))
+        return {(text.level, text.text) for text in texts if text.level in ("modality", "study", "series")}
+
+    for code, view in ((None, None), ("CR", "pa"), ("DX", "lateral")):
+        alike = [said(f"u-{i}", code, view) for i in range(30)]
+        assert all(texts == alike[0] for texts in alike)
+        general = {text for text in said("u", None, None) if text[0] == "modality"}
+        assert general <= alike[0], "what is true of every image is carried by every image"
+
+
 @pytest.mark.torch
 def test_every_sentence_fits_clip(ready: setup.Setup) -> None:
     """77 tokens with start and end, for single findings and for the longest lists."""
