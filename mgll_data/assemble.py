@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mgll_data import labels, plan, records, shard, stage
+from mgll_data import labels, pictures, plan, records, shard, stage
 from mgll_data.curate import groups, split
 from mgll_data.outcomes import Outcome
 from mgll_data.progress import Progress
@@ -21,11 +21,7 @@ from mgll_data.setup import Setup
 from mgll_data.texts import targets
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
-
-THUMBNAIL = 64
 
 
 @dataclass
@@ -80,36 +76,11 @@ class Run:
 
     def images(self, table: pa.Table, label_table: pa.Table, retry: bool) -> tuple[pa.Table, int, int]:
         """INDEX of the kept records, and how many images were decoded and how many taken from the store."""
-        from mgll_data.images.process import ImageOptions
-        from mgll_data.images.store import Item, update_store
-
         started = time.monotonic()
-        options = self.recipe.images
-        quarantined = unmapped_words(label_table) if self.recipe.labels.unmapped == "quarantine" else {}
-        roots = {source.card.name: source.use.root for source in self.found}
-        items = [
-            Item(uid=row["uid"], source=row["source"], image=row["image"], root=roots[row["source"]])
-            for row in table.select(["uid", "source", "image", "outcome"]).to_pylist()
-            if row["outcome"] == "kept" and row["uid"] not in quarantined
-        ]
-        with self.progress.stage("images", len(items), "images") as advance:
-            update = update_store(
-                items,
-                self.store,
-                ImageOptions(
-                    side=options.side,
-                    mode=options.mode,
-                    format=options.encode.format,
-                    quality=options.encode.quality,
-                    window=options.window,
-                    min_side=options.reject.min_side,
-                    max_pixels=options.reject.max_pixels,
-                    field_of_view=self.recipe.modality == "fundus",
-                ),
-                workers=self.workers,
-                retry=retry,
-                progress=_summing(advance),
-            )
+        unusable = unmapped_words(label_table) if self.recipe.labels.unmapped == "quarantine" else {}
+        kept = [row for row in table.to_pylist() if row["outcome"] == "kept" and row["uid"] not in unusable]
+        with self.progress.stage("images", len(kept), "images") as advance:
+            update = pictures.update(self.recipe, self.found, kept, self.store, self.workers, retry, advance)
         seconds = time.monotonic() - started
         rate = f", {update.decoded / seconds:.0f} images/s" if update.decoded else ""
         self.progress.finished("images", f"{update.decoded} decoded, {update.reused} from the store{rate}", seconds)
@@ -117,9 +88,7 @@ class Run:
 
     def read_image(self, pack: str, offset: int, length: int) -> bytes:
         """Encoded bytes of an image in the store."""
-        from mgll_data.images.store import read_bytes
-
-        return read_bytes(self.store, pack, offset, length)
+        return pictures.read_bytes(self.store, pack, offset, length)
 
     def groups(self, decided: list[Outcome], table: pa.Table, index: pa.Table | None) -> tuple[pa.Table, int]:
         """GROUPS of the images still kept, and the number of near duplicates. A dry run has no pictures to compare."""
@@ -138,21 +107,15 @@ class Run:
 
         def make() -> pa.Table:
             ordered = [s.card.name for s in self.found]
-            made, near = groups.group(rows, ordered, curate, lambda i: self._thumbnail(images[rows[i]["uid"]]))
+            made, near = groups.group(
+                rows, ordered, curate, lambda i: pictures.thumbnail(self.store, images[rows[i]["uid"]])
+            )
             pairs.extend(near)
             stage.write_json(self.cache / "near.json", pairs)
             return made
 
         made = self._table("groups" if images else "groups-dry", key, make)
         return made, len(json.loads((self.cache / "near.json").read_text(encoding="utf-8")))
-
-    def _thumbnail(self, image: Mapping[str, Any]) -> NDArray[np.float32]:
-        import cv2
-        import numpy as np
-
-        data = np.frombuffer(self.read_image(image["pack"], image["offset"], image["length"]), np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_4)
-        return np.asarray(cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA), np.float32)
 
     def splits(self, table: pa.Table, group_table: pa.Table) -> pa.Table:
         """SPLITS of the images that are kept and no duplicate."""
@@ -296,18 +259,6 @@ class Run:
         record = stage.done(self.cache / f"{name}.parquet")
         assert record is not None, f"stage {name} has not run"
         return record.sha256
-
-
-def _summing(advance: Callable[[int], None]) -> Callable[[int], None]:
-    """From increments to a running total."""
-    total = 0
-
-    def step(more: int) -> None:
-        nonlocal total
-        total += more
-        advance(total)
-
-    return step
 
 
 def unmapped_words(label_table: pa.Table) -> dict[str, str]:

@@ -124,14 +124,20 @@ def _stages(
     manifest = _products(recipe, setup, found, report, run, plan, index, decided, shards, folder)
     report.id = manifest.id
     report.splits = {name: split["samples"] for name, split in manifest.splits.items()}
-    with progress.stage("validate", len(shards), "shards") as advance:
+    started = time.monotonic()
+    with progress.stage("validate", sum(map(len, shards.values())), "shards") as advance:
         verdict = validate.validate(folder, progress=advance)
     if verdict.problems:
         raise CorruptError("the finished dataset is not what its manifest says:\n" + "\n".join(verdict.problems))
-    progress.finished("validate", f"{verdict.samples} samples in {verdict.shards} shards agree with the manifest", 0)
+    progress.finished(
+        "validate",
+        f"{verdict.samples} samples in {verdict.shards} shards agree with the manifest",
+        time.monotonic() - started,
+    )
     if recipe.publish is not None:
+        started = time.monotonic()
         report.published = publish.publish(folder, recipe.publish.to, public=recipe.publish.public)
-        progress.finished("publish", report.published, 0)
+        progress.finished("publish", report.published, time.monotonic() - started)
 
 
 def _products(

@@ -33,7 +33,7 @@ class Progress:
 
     def finished(self, stage: str, summary: str, seconds: float) -> None:
         """The line that stays when a stage is over."""
-        self.console.print(f"  {stage:<10} {summary}  [{seconds:.1f} s]", markup=False, soft_wrap=True)
+        self.console.print(f"  {stage:<24} {summary}  [{seconds:.1f} s]", markup=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Advance]:

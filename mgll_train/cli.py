@@ -132,10 +132,10 @@ def evaluate(
     from rich.console import Console
 
     from mgll_train.checkpoint import resolve
-    from mgll_train.evaluate import zero_shot
+    from mgll_train.evaluate import report, zero_shot
 
     path = resolve(checkpoint)
-    report = zero_shot.evaluate(
+    figures = zero_shot.evaluate(
         path,
         [*shards, *(more or [])],
         split=split,
@@ -146,11 +146,11 @@ def evaluate(
         workers=workers,
     )
     file = out or (path.parent.parent if path.parent.name == "checkpoints" else path.parent) / "evaluation.json"
-    zero_shot.write(report, file)
+    report.write(figures, file)
     if json:
-        print(zero_shot.to_json(report))
+        print(report.to_json(figures))
         return
-    Console().print(zero_shot.summary(report))
+    Console().print(report.summary(figures))
     print(f"report: {file}")
 
 

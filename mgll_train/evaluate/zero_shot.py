@@ -1,16 +1,17 @@
 """Zero-shot classification: how well an image's cosine to a concept's prompts ranks the images that have it.
 
 The score of an image for a concept is the cosine of its feature to the concept's prompt feature: the unit mean of the
-unit features of all its prompts, averaged over levels. It ranks the images for one concept at a time, which suits
-several findings in one picture: nothing is subtracted for other concepts, whose presence is no evidence against this
-one. Labels are the dataset's: present 1, absent 0 (hierarchy and exclusive groups counted); uncertain and unknown
-are left out of that concept.
+unit features of all its prompts, averaged over levels. Where the vocabulary holds the concept's opposite ("no diabetic
+retinopathy"), the cosine to that is subtracted, as with the pairs of positive and negative prompts of CheXzero (Tiu et
+al. 2022): a text and its denial share most words. Images are ranked for one concept at a time, which suits several
+findings in one picture: nothing is subtracted for other concepts, whose presence is no evidence against this one.
+Labels are the dataset's: present 1, absent 0 (hierarchy and exclusive groups counted); uncertain and unknown are left
+out of that concept.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from rich.table import Table
 from torch import Tensor
 
 from mgll_train import checkpoint, shards
@@ -86,8 +86,7 @@ def evaluate(
             "lower --min-count or take a larger split"
         )
     names = [vocabulary.concepts[column] for column in chosen]
-    texts = _encode_prompts(model, tokenizer, [_prompts(vocabulary, name, prompts) for name in names], device)
-    scores = (images @ texts.T).double().numpy()
+    scores = _scores(model, tokenizer, images, vocabulary, names, _opposites(datasets), prompts)
     groups = [meta["group"] for meta in metas]
     return {
         "v": 1,
@@ -98,6 +97,7 @@ def evaluate(
         "images": len(metas),
         "broken": len(budget),
         "prompts": list(prompts),
+        "score": "cosine, minus the cosine to the opposite concept where there is one",
         "min_count": min_count,
         "seed": seed,
         "checkpoint": path.name,
@@ -205,11 +205,43 @@ def _encode_images(
     return torch.cat(features), metas
 
 
+def _opposites(datasets: Sequence[shards.Dataset]) -> dict[str, str]:
+    """For every concept that is the denial of another by definition, or is denied by one: that other concept."""
+    pairs: dict[str, str] = {}
+    for dataset in datasets:
+        document = json.loads((dataset.folder / "vocabulary.json").read_text(encoding="utf-8"))
+        for concept in document["concepts"]:
+            if concept["negates"] is not None:
+                pairs |= {concept["id"]: concept["negates"], concept["negates"]: concept["id"]}
+    return pairs
+
+
+def _scores(
+    model: TwoTowers,
+    tokenizer: Tokenizer,
+    images: Tensor,
+    vocabulary: Vocabulary,
+    names: Sequence[str],
+    opposites: Mapping[str, str],
+    levels: Sequence[str],
+) -> Floats:
+    """(n, C) scores of unit image features (n, D) for the concepts `names`: see the module."""
+    wanted = sorted({*names, *(opposites[name] for name in names if name in opposites)})
+    prompts = {name: texts for name in wanted if (texts := _prompts(vocabulary, name, levels))}
+    column = {name: k for k, name in enumerate(prompts)}
+    cosines: Floats = (images @ _encode_prompts(model, tokenizer, list(prompts.values())).T).double().numpy()
+    scores = cosines[:, [column[name] for name in names]]
+    for c, name in enumerate(names):
+        opposite = opposites.get(name)
+        if opposite in column:
+            scores[:, c] -= cosines[:, column[opposite]]
+    return scores
+
+
 @torch.inference_mode()
-def _encode_prompts(
-    model: TwoTowers, tokenizer: Tokenizer, prompts: Sequence[Sequence[tuple[str, ...]]], device: torch.device
-) -> Tensor:
+def _encode_prompts(model: TwoTowers, tokenizer: Tokenizer, prompts: Sequence[Sequence[tuple[str, ...]]]) -> Tensor:
     """One unit feature (C, D) for each concept from its prompts by level; every distinct text is encoded once."""
+    device = next(model.parameters()).device
     texts = sorted({text for levels in prompts for level in levels for text in level})
     parts = [
         F.normalize(model.encode_text(tokenizer(texts[at : at + TEXTS_AT_ONCE]).to(device)).float(), dim=-1).cpu()
@@ -223,48 +255,3 @@ def _encode_prompts(
     return torch.stack(
         [unit_mean([unit_mean([features[text] for text in level]) for level in levels]) for levels in prompts]
     )
-
-
-def write(report: Mapping[str, Any], path: Path) -> None:
-    """Write the report as JSON under its name at once; a figure that does not exist is null."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(to_json(report) + "\n", encoding="utf-8")
-    part.replace(path)
-
-
-def to_json(report: Mapping[str, Any]) -> str:
-    """The report as JSON text, NaN as null."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: plain(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps(plain(report), indent=1, allow_nan=False)
-
-
-def summary(report: Mapping[str, Any]) -> Table:
-    """The report as a table of at most 80 columns, best concept first."""
-    low, high = report["macro_auc_interval"]
-    table = Table(
-        title=f"zero-shot on {report['split']}: macro AUC {report['macro_auc']:.3f} [{low:.3f}, {high:.3f}]",
-        caption=f"{report['images']} images, step {report['step']}, 95 % bootstrap over groups; "
-        f"{len(report['not_scored'])} concepts not scored",
-        width=78,
-    )
-    table.add_column("concept", overflow="ellipsis", no_wrap=True, ratio=1)
-    for heading in ("AUC", "95 % interval", "AP", "pos.", "neg."):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for concept in sorted(report["concepts"].values(), key=lambda c: (c["modality"], -c["auc"])):
-        low, high = concept["interval"]
-        table.add_row(
-            concept["name"],
-            f"{concept['auc']:.3f}",
-            f"{low:.3f} - {high:.3f}",
-            f"{concept['ap']:.3f}",
-            str(concept["positives"]),
-            str(concept["negatives"]),
-        )
-    return table

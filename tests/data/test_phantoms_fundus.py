@@ -18,8 +18,8 @@ from mgll_data.phantoms import fundus
 from mgll_data.phantoms.fundus import FINDINGS, OVER_VESSELS, UNDER_VESSELS, draw_fundus, retinopathy
 from mgll_data.phantoms.fundus_anatomy import Build, build_eye
 from mgll_data.phantoms.fundus_eye import Eye
-from mgll_data.phantoms.fundus_files import units
 from mgll_data.phantoms.layouts import aptos2019, idrid, odir5k, rfmid
+from mgll_data.phantoms.writing import units
 from mgll_data.schema import QUARANTINE_REASONS
 from mgll_data.sources.base import RawRecord, Rejected, find, missing
 

@@ -2,38 +2,15 @@
 
 import csv
 from collections import Counter
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from mgll_data.errors import UsageError
-from mgll_data.schema import EXCLUSION_REASONS, QUARANTINE_REASONS, State
+from mgll_data.schema import State
 from mgll_data.sources import aptos2019, idrid, odir5k, rfmid
-from mgll_data.sources.base import RawRecord, Rejected, find, missing, names
-
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-
-
-def real(name):
-    if not (SHARED / name).is_dir():
-        pytest.skip("the real files are not on this machine")
-    return SHARED / name
-
-
-def put(path, content=b"x"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
-def split(items):
-    records = [item for item in items if isinstance(item, RawRecord)]
-    rejected = [item for item in items if isinstance(item, Rejected)]
-    assert len(records) + len(rejected) == len(items)
-    assert len({record.image for record in records}) == len(records)
-    known = {"quarantined": QUARANTINE_REASONS, "excluded": EXCLUSION_REASONS}
-    assert all(item.reason in known[item.outcome] for item in rejected)
-    return records, rejected
+from mgll_data.sources.base import find, missing, names
+from tests.data.source_files import put, real, split
 
 
 def faults(rejected):

@@ -54,7 +54,7 @@ def vocabulary(modality: str, name: str) -> dict[str, Any]:
             "level": level,
             "parents": [f"{modality}.{parent}" for parent in parents],
             "exclusive": [],
-            "negates": None,
+            "negates": f"{modality}.bar" if slug == "no_bar" else None,
             "prompts": prompts,
         }
 
@@ -64,6 +64,7 @@ def vocabulary(modality: str, name: str) -> dict[str, Any]:
         concept("dot", "finding", ["round"], ["a dot", "a filled disc"]),
         concept("ring", "finding", ["round"], ["a ring", "a circle"]),
         concept("bar", "finding", ["root"], ["a bar", "a box"]),
+        concept("no_bar", "negation", ["root"], ["no bar"]),
     ]
     return {"v": 1, "modality": modality, "recipe": name, "concepts": concepts, "levels": ["category", "diagnostic"]}
 
@@ -77,13 +78,17 @@ def sample(
     absent = {slug for slug in SLUGS if slug not in present | unknown}
     if {"dot", "ring"} <= absent:
         absent = absent - {"dot", "ring"} | {"round"}  # stored as the topmost
-    full = {slug: f"{modality}.{slug}" for slug in (*SLUGS, "round")}
+    if "bar" in absent:
+        closed = closed | {"no_bar"}
+    full = {slug: f"{modality}.{slug}" for slug in (*SLUGS, "round", "no_bar")}
     nouns = {"dot": "a dot", "ring": "a ring", "bar": "a bar"}
     texts: dict[str, Any] = {"category": [], "diagnostic": []}
     if "round" in closed:
         texts["category"].append(text("category", "There is a round thing here.", [full["round"]]))
     for slug in sorted(present):
         texts["diagnostic"].append(text("diagnostic", FRAMES[number % 2].format(nouns[slug]), [full[slug]]))
+    if "no_bar" in closed:
+        texts["diagnostic"].append(text("diagnostic", FRAMES[number % 2].format("no bar"), [full["no_bar"]]))
     meta = {
         "v": 1,
         "uid": uid(source, number),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mgll_data.phantoms.fundus import draw_fundus, retinopathy
-from mgll_data.phantoms.fundus_files import encode, expected, place, stream, units
+from mgll_data.phantoms.writing import encode, expected, place, stream, units
 
 UNLABELLED = 50  # one picture of the unlabelled test set for so many labelled ones
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mgll_data.phantoms.fundus import draw_fundus, retinopathy
-from mgll_data.phantoms.fundus_files import encode, expected, place, stream, units
+from mgll_data.phantoms.writing import encode, expected, place, stream, units
 
 TOP = "B. Disease Grading"
 IMAGES = {"train": "1. Original Images/a. Training Set", "test": "1. Original Images/b. Testing Set"}

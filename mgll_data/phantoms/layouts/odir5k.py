@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mgll_data.phantoms.fundus import draw_fundus, retinopathy
-from mgll_data.phantoms.fundus_files import encode, expected, place, stream, units
+from mgll_data.phantoms.writing import encode, expected, place, stream, units
 
 FLAGS = ("N", "D", "G", "C", "A", "H", "M", "O")
 HEADER = [

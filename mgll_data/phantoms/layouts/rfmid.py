@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mgll_data.phantoms.fundus import draw_fundus, retinopathy
-from mgll_data.phantoms.fundus_files import encode, expected, place, stream, units
+from mgll_data.phantoms.writing import encode, expected, place, stream, units
 
 SETS = {
     "train": ("1. Original Images/a. Training Set", "2. Groundtruths/a. RFMiD_Training_Labels.csv"),
