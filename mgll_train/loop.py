@@ -134,7 +134,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
             log.say(f"nothing to do: the run is at step {first} of {total}")
             return last
 
-        with log, stop_on_signal() as stop:
+        with stop_on_signal() as stop, log:
             batches = load_steps(steps, first, total, workers=workers, cuda=device.type == "cuda")
             for step, loaded in enumerate(batches, start=first + 1):
                 for message in budget.spend(loaded.broken):

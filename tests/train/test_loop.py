@@ -197,11 +197,13 @@ def test_sigterm_from_outside_exits_with_130_and_resumes(make_dataset: Make, sma
     command = [sys.executable, "-m", "mgll_train.cli", "pretrain", "--shards", str(data), "--model", small_model]
     command += ["--batch", "8", "--workers", "1", "--out", str(out)]
     with subprocess.Popen([*command, "--steps", "1000000"], stderr=subprocess.PIPE, text=True) as process:
-        threading.Timer(120, process.kill).start()
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
         while not list((out / "tensorboard").glob("*")):  # the loop has begun
             assert process.poll() is None, process.stderr and process.stderr.read()
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate()
+        watchdog.cancel()
     assert process.returncode == 130, errors
     assert "--resume auto goes on" in errors
     (path,) = checkpoint.found(out / "checkpoints")
