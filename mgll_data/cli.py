@@ -215,9 +215,10 @@ def main() -> None:
     except MgllError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("\ninterrupted: run the same command again to go on from here", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == 130:  # typer turned a KeyboardInterrupt into this
+            print("interrupted: run the same command again to go on from here", file=sys.stderr)
+        raise
     except OSError as error:
         known = disk_problem(error, Path(error.filename or "."))
         if not isinstance(known, UsageError):

@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
 
 
@@ -40,8 +40,8 @@ More = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="More dat
 
 
 @app.command(
-    epilog="Example: [bold]mgll-train pretrain --shards build/mgll-fundus build/mgll-xray --epochs 3 --out runs/one[/] "
-    "On two GPUs: [bold]torchrun --nproc_per_node 2 -m mgll_train.cli pretrain ...[/]"
+    epilog="Example: mgll-train pretrain --shards build/mgll-fundus build/mgll-xray --epochs 3 --out runs/one "
+    "On two GPUs: torchrun --nproc_per_node 2 -m mgll_train.cli pretrain ..."
 )
 def pretrain(
     shards: Shards,
@@ -103,7 +103,7 @@ def pretrain(
     run(chosen, [*shards, *(more or [])], out, resume=resume == "auto")
 
 
-@app.command(epilog="Example: [bold]mgll-train evaluate runs/first --shards build/mgll-fundus build/mgll-xray[/]")
+@app.command(epilog="Example: mgll-train evaluate runs/first --shards build/mgll-fundus build/mgll-xray")
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its newest is taken).")],
     shards: Shards,

@@ -111,6 +111,15 @@ class Vocabulary:
         """Zero-shot prompts of a concept at a level, empty where it has none."""
         return tuple(self._entries[concept]["prompts"].get(level, ()))
 
+    @property
+    def negations(self) -> dict[str, str]:
+        """Concepts that are the absence of another by definition, and that other (no_dr: dr)."""
+        return {name: entry["negates"] for name, entry in self._entries.items() if entry["negates"] is not None}
+
+    def opposites(self) -> dict[str, str]:
+        """Both directions of `negations`."""
+        return {**self.negations, **{negated: name for name, negated in self.negations.items()}}
+
     def _build_matrices(self) -> None:
         size = len(self.concepts)
         self._up = torch.eye(size)

@@ -10,7 +10,7 @@ from mgll_data.hierarchy import Hierarchy
 from mgll_data.schema import text_id
 from mgll_data.texts.templates import CATEGORY_LEVELS, Templates, pick
 
-VERSION = 2
+VERSION = 3
 LONGEST_LIST = 4  # findings in one composed sentence: more would pass CLIP's 77 tokens
 DEFAULT_CODE = {"cxr": "XR", "fundus": "CFP"}
 
@@ -94,7 +94,8 @@ class Writer:
         return [Text(level, text, ()) for text in (*listed[first:], *listed[:first])]
 
     def _diagnostic(self, named: list[str], subject: Subject) -> list[Text]:
-        findings = [c for c in named if self._concept_level(c) != "negation"] or named
+        lowest = [c for c in named if c in self._hierarchy.ontology.lowest(named)]
+        findings = [c for c in lowest if self._concept_level(c) != "negation"] or lowest
         texts = []
         if len(findings) > 1:
             listed = findings[:LONGEST_LIST]
@@ -106,10 +107,16 @@ class Writer:
         return Text("diagnostic", sentence, tuple(concepts))
 
     def _named(self, subject: Subject) -> list[str]:
-        """The most specific present concepts, findings before negations; a bare "abnormal" says too little."""
-        lowest = self._hierarchy.ontology.lowest(subject.present) - {self._hierarchy.abnormal}
-        ordered = self._sorted(lowest)
-        return sorted(ordered, key=lambda c: self._concept_level(c) == "negation")
+        """The most specific present concepts, findings before negations, then the diseases above them.
+
+        The broader diseases get texts of their own so that a model learns the word "diabetic retinopathy" and not only
+        its stages; broad groups belong to the level `category`, and a bare "abnormal" says too little.
+        """
+        ontology = self._hierarchy.ontology
+        lowest = ontology.lowest(subject.present) - {self._hierarchy.abnormal}
+        first = sorted(self._sorted(lowest), key=lambda c: self._concept_level(c) == "negation")
+        above = {a for c in lowest for a in ontology.ancestors(c) if self._concept_level(a) in ("disease", "finding")}
+        return [*first, *self._sorted(above - lowest)]
 
     def _sorted(self, concepts: Iterable[str]) -> list[str]:
         return sorted((c for c in concepts if c in self._templates.phrases), key=self._order.__getitem__)

@@ -11,7 +11,6 @@ out of that concept.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,7 @@ def evaluate(
             "lower --min-count or take a larger split"
         )
     names = [vocabulary.concepts[column] for column in chosen]
-    scores = _scores(model, tokenizer, images, vocabulary, names, _opposites(datasets), prompts)
+    scores = _scores(model, tokenizer, images, vocabulary, names, vocabulary.opposites(), prompts)
     groups = [meta["group"] for meta in metas]
     return {
         "v": 1,
@@ -168,11 +167,15 @@ def _choose(
     """Columns to score, and for all other concepts that have a label why they are not."""
     chosen: list[int] = []
     refused: dict[str, dict[str, Any]] = {}
+    negations = vocabulary.negations
     for column, name in enumerate(vocabulary.concepts):
         positives, negatives = int((labels[:, column] == 1).sum()), int((labels[:, column] == 0).sum())
         if vocabulary.ontology.is_root(name) or not positives + negatives:
             continue
-        if not _prompts(vocabulary, name, levels):
+        if name in negations:
+            # Its labels and its score are those of the other with the sign changed: counting both would weigh it twice.
+            reason = f"the opposite of {negations[name]}"
+        elif not _prompts(vocabulary, name, levels):
             reason = f"no prompt of level {' or '.join(levels)}"
         elif positives < least:
             reason = f"fewer than {least} positives"
@@ -203,17 +206,6 @@ def _encode_images(
     if not features:
         raise DataError(f"none of the {len(pictures)} images can be read")
     return torch.cat(features), metas
-
-
-def _opposites(datasets: Sequence[shards.Dataset]) -> dict[str, str]:
-    """For every concept that is the denial of another by definition, or is denied by one: that other concept."""
-    pairs: dict[str, str] = {}
-    for dataset in datasets:
-        document = json.loads((dataset.folder / "vocabulary.json").read_text(encoding="utf-8"))
-        for concept in document["concepts"]:
-            if concept["negates"] is not None:
-                pairs |= {concept["id"]: concept["negates"], concept["negates"]: concept["id"]}
-    return pairs
 
 
 def _scores(

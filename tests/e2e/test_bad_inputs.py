@@ -127,7 +127,7 @@ def test_latin1_label_file(sandbox: Sandbox, aptos: Path) -> None:
     rows = labels.read_text().splitlines()
     labels.write_bytes("\n".join([*rows[:5], "caf\u00e9,0", *rows[5:]]).encode("latin-1"))
     text = fails(sandbox, recipe_of(sandbox, aptos), 2)
-    for expected in ("train.csv", ":6", "utf-8", "iconv"):
+    for expected in ("train.csv", "line 6", "utf-8", "iconv"):
         assert expected in text
 
 
