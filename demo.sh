@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 BIN=${BIN:-.venv/bin}
 COUNT=${COUNT:-600}   # images a source
-STEPS=${STEPS:-600}   # training steps
+STEPS=${STEPS:-300}   # training steps
 SEED=17
 RUN=runs/demo
 export MGLL_PUBLISH=published

@@ -74,6 +74,7 @@ def _phantom(card: base.SourceCard, root: Path) -> tuple[base.SourceCard, bool]:
         release=str(content["release"]),
         licence="CC0-1.0",
         open_licence=True,
+        access="open",
         redistributable=True,
         label_origin="known by construction: the findings were drawn, these are not patients",
     )

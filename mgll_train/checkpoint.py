@@ -54,7 +54,7 @@ def load(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such checkpoint") from None
-    except Exception as error:  # zip, pickle and storage faults of a torn file have no common base class
+    except Exception as error:  # the faults of a torn file have no common base class
         raise DataError(f"{path}: not a whole checkpoint ({type(error).__name__}: {error})") from error
     missing = [key for key in _KEYS if not isinstance(state, dict) or key not in state]
     if missing:

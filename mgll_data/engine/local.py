@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import time
 import traceback
@@ -22,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from mgll_data.errors import CorruptError
+from mgll_data.errors import CorruptError, RetryableError, UsageError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -187,13 +186,12 @@ def _serve(pipe: Connection, function: Any, item_seconds: float) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The exception itself if it survives the way to the parent, else one that says the same; with its traceback."""
+    """The exception made anew from its text if it is one of ours, else a RuntimeError; with its traceback as a note.
+
+    Exceptions of libraries do not all survive the way to the parent process.
+    """
     trace = "".join(traceback.format_exception(error))
-    try:
-        copy = pickle.loads(pickle.dumps(error))
-        same = type(copy) is type(error) and str(copy) == str(error)
-    except Exception:
-        same = False
-    portable = error if same else RuntimeError(f"{type(error).__name__}: {error}")
+    known = isinstance(error, UsageError | RetryableError | CorruptError)
+    portable = type(error)(str(error)) if known else RuntimeError(f"{type(error).__name__}: {error}")
     portable.add_note(f"raised in a worker:\n{trace}")
     return portable
