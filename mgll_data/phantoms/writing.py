@@ -64,7 +64,7 @@ def encode(image: NDArray[np.uint8], kind: Literal["jpg", "png"]) -> bytes:
         if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # not in the oldest OpenCV we allow
             options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
     if image.ndim == 3:
-        image = np.ascontiguousarray(image[..., [2, 1, 0, 3][: image.shape[2]]])
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     done, data = cv2.imencode(f".{kind}", image, options)
     if not done:
         raise RuntimeError(f"OpenCV could not encode a {image.shape} image as {kind}")
