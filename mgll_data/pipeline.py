@@ -121,7 +121,7 @@ def _stages(
     plan = run.plan(decided, records, concepts, index, texts, splits)
     counts.check_identity(report.sources, Counter(plan["source"].to_pylist()))
     shards, report.shards_written, report.shards_reused = run.shards(plan, index, folder)
-    manifest = _products(recipe, setup, found, report, run, plan, index, decided, shards, folder)
+    manifest = _products(recipe, setup, found, report, run, plan, index, labels, decided, shards, folder)
     report.id = manifest.id
     report.splits = {name: split["samples"] for name, split in manifest.splits.items()}
     started = time.monotonic()
@@ -148,6 +148,7 @@ def _products(
     run: assemble.Run,
     plan: pa.Table,
     index: pa.Table,
+    labels: pa.Table,
     decided: list[outcomes.Outcome],
     shards: dict[str, list[Any]],
     folder: Path,
@@ -156,5 +157,6 @@ def _products(
     leaks = {kind: number for kind, number in manifest.leakage.items() if number}
     if leaks:
         raise UsageError(f"patients, groups or pictures stand in two splits: {leaks}. Set split.official to ignore.")
-    products.write(folder, manifest, setup, plan, index, outcomes.table(decided, private=False), run.read_image)
+    lost = outcomes.table(decided, private=False)
+    products.write(folder, manifest, setup, plan, index, lost, labels, run.read_image)
     return manifest

@@ -23,9 +23,11 @@ def write(
     plan: pa.Table,
     index: pa.Table,
     quarantine: pa.Table,
+    labels: pa.Table,
     read_image: Callable[[str, int, int], bytes],
 ) -> None:
-    """vocabulary.json, stats.json, quarantine.parquet, sources.bib, README.md, croissant.json, report.html, manifest.
+    """vocabulary.json, stats.json, quarantine.parquet, labels.parquet, sources.bib, README.md, croissant.json,
+    report.html and the manifest. labels.parquet is the trace of every label to its source's own word.
 
     Nothing here depends on time, place or machine: equal builds write equal files.
     """
@@ -34,6 +36,7 @@ def write(
     )
     write_json(folder / "vocabulary.json", words)
     write_table(quarantine, folder / "quarantine.parquet")
+    write_table(_trace(labels, plan), folder / "labels.parquet")
     figures = stats.of_build(manifest, plan, index, setup.hierarchy)
     write_json(folder / "stats.json", figures)
     _write_text(folder / "sources.bib", card.bibliography(manifest))
@@ -42,6 +45,14 @@ def write(
     _write_text(folder / "report.html", report.report(manifest, figures, plan, setup.hierarchy, read_image))
 
     write_json(folder / FILE, manifest.to_json())
+
+
+def _trace(labels: pa.Table, plan: pa.Table) -> pa.Table:
+    """LABELS rows of the samples that are in the dataset, without words that were ignored."""
+    import pyarrow.compute as pc
+
+    mine = pc.is_in(labels["uid"], value_set=plan["uid"].combine_chunks())
+    return labels.filter(pc.and_(mine, pc.not_equal(labels["relation"], "unmapped")))
 
 
 def _write_text(path: Path, text: str) -> None:

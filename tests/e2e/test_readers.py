@@ -123,3 +123,27 @@ def test_the_vocabulary_alone_expands_absence_and_gives_prompts(dataset: Path) -
             assert concept in concepts
             if states["present"]:
                 assert concepts[concept]["prompts"]["diagnostic"], concept
+
+
+def test_every_present_concept_traces_to_a_word_of_its_source(dataset: Path) -> None:
+    import pyarrow.parquet as pq
+    import webdataset as wds
+
+    said: dict[str, set[str]] = {}
+    for row in pq.read_table(dataset / "labels.parquet").to_pylist():
+        assert row["raw"]
+        if row["state"] == "present":
+            said.setdefault(row["uid"], set()).add(row["concept"])
+    vocabulary = {c["id"]: c for c in json.loads((dataset / "vocabulary.json").read_text())["concepts"]}
+    for split in Manifest.load(dataset).splits:
+        for sample in wds.WebDataset(tars(dataset, split), shardshuffle=False).decode():
+            present = set(sample["json"]["concepts"]["present"])
+            above = {concept for concept in present if any(concept in _ancestors(s, vocabulary) for s in present)}
+            negations = {concept for concept in present if vocabulary[concept]["negates"]}
+            unsaid = present - said.get(sample["__key__"], set()) - above - negations
+            assert not unsaid, (sample["__key__"], unsaid)
+
+
+def _ancestors(concept: str, vocabulary: dict[str, dict[str, list[str]]]) -> set[str]:
+    up = set(vocabulary[concept]["parents"])
+    return up.union(*(_ancestors(parent, vocabulary) for parent in up))
