@@ -12,13 +12,14 @@ OVERLAY := $(VENV)/webdataset-0.2.86
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mgll needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@echo "== 0. set up $(VENV): about 6 GB, two minutes or more"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 # open_clip's own loader needs an older webdataset: it lives in a folder of its own, put first on PYTHONPATH by the test.
 $(OVERLAY): $(READY)
-	$(BIN)/python -m pip install --quiet --no-deps --target $@ webdataset==0.2.86
+	$(BIN)/python -m pip install -qq --no-deps --target $@ webdataset==0.2.86
 
 demo: $(READY)
 	BIN=$(abspath $(BIN)) bash demo.sh
