@@ -32,7 +32,9 @@ def main() -> None:
         loaded = hierarchy.load(VOCAB / "cxr")
         maps = load_labels(VOCAB / "cxr", [found[0].card], loaded)
         started = time.perf_counter()
-        traces, closed = labels.harmonise(records, maps, loaded, unmapped="error", vocab=VOCAB / "cxr")
+        traces, closed = labels.harmonise(
+            records, maps, loaded, unmapped="error", uncertain="keep", vocab=VOCAB / "cxr"
+        )
         spent = time.perf_counter() - started
     print(json.dumps({"rows": records.num_rows, "read_s": round(read, 2), "harmonise_s": round(spent, 2)}))
     print(f"{closed.num_rows} records, {traces.num_rows} statements")

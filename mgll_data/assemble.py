@@ -68,8 +68,17 @@ class Run:
 
         def make(which: int) -> pa.Table:
             if not made:
-                mode, folder = self.recipe.labels.unmapped, self.recipe.vocab
-                made.append(labels.harmonise(table, self.setup.maps, self.setup.hierarchy, unmapped=mode, vocab=folder))
+                wanted = self.recipe.labels
+                made.append(
+                    labels.harmonise(
+                        table,
+                        self.setup.maps,
+                        self.setup.hierarchy,
+                        unmapped=wanted.unmapped,
+                        uncertain=wanted.uncertain,
+                        vocab=self.recipe.vocab,
+                    )
+                )
             return made[0][which]
 
         return self._table("labels", key, lambda: make(0)), self._table("concepts", key, lambda: make(1))
@@ -102,7 +111,15 @@ class Run:
             row["dhash"] = image["dhash"] if image else None
         if index is None:
             curate = replace(curate, near=replace(curate.near, action="ignore"))
-        key = stage.fingerprint(stage="groups", version=groups.VERSION, rows=rows, curate=asdict(curate))
+        key = stage.fingerprint(
+            stage="groups",
+            version=groups.VERSION,
+            rows=rows,
+            curate=asdict(curate),
+            images=asdict(self.recipe.images),
+        )
+        name = "groups" if index is not None else "groups-dry"
+        near_file = self.cache / f"{name}-near.json"
         pairs: list[Any] = []
 
         def make() -> pa.Table:
@@ -111,23 +128,23 @@ class Run:
                 rows, ordered, curate, lambda i: pictures.thumbnail(self.store, images[rows[i]["uid"]])
             )
             pairs.extend(near)
-            stage.write_json(self.cache / "near.json", pairs)
+            stage.write_json(near_file, pairs)
             return made
 
-        made = self._table("groups" if images else "groups-dry", key, make)
-        return made, len(json.loads((self.cache / "near.json").read_text(encoding="utf-8")))
+        if not near_file.is_file():
+            (self.cache / f"{name}.parquet").unlink(missing_ok=True)
+        made = self._table(name, key, make)
+        return made, len(json.loads(near_file.read_text(encoding="utf-8")))
 
     def splits(self, table: pa.Table, group_table: pa.Table) -> pa.Table:
-        """SPLITS of the images that are kept and no duplicate."""
+        """SPLITS of the images that are kept. Copies have a say in their group's split, then they are left out."""
         import pyarrow as pa
 
         official = {r["uid"]: r for r in table.select(["uid", "source", "official_split"]).to_pylist()}
-        members = [
-            {**official[row["uid"]], "group": row["group"]}
-            for row in group_table.to_pylist()
-            if row["duplicate_of"] is None
-        ]
-        assigned = split.assign(members, self.recipe.split, self.recipe.seed)
+        grouped = group_table.to_pylist()
+        copies = {row["uid"] for row in grouped if row["duplicate_of"]}
+        members = [{**official[row["uid"]], "group": row["group"]} for row in grouped]
+        assigned = [r for r in split.assign(members, self.recipe.split, self.recipe.seed) if r["uid"] not in copies]
         return pa.Table.from_pylist(assigned, schema=arrow_schema("splits"))
 
     def texts(self, decided: list[Outcome], table: pa.Table, concepts: pa.Table, index: pa.Table) -> pa.Table:
@@ -195,6 +212,7 @@ class Run:
             splits=splits.to_pylist(),
             index=index.select(["uid", "pack", "offset", "length", "file_sha256"]).to_pylist(),
             images=asdict(recipe.images),
+            vocab=self.setup.digests["labels.csv"],
             seed=recipe.seed,
             shards=asdict(recipe.shards),
             levels=recipe.texts.levels,
@@ -205,15 +223,13 @@ class Run:
             by_uid = {row["uid"]: row for row in concepts.to_pylist()}
             images = {row["uid"]: row for row in index.to_pylist()}
             where = {row["uid"]: row for row in splits.to_pylist()}
-            written: dict[str, list[dict[str, Any]]] = {}
-            for row in texts.to_pylist():
-                written.setdefault(row["uid"], []).append(row)
+            spans = _spans(texts["uid"].to_pylist())
             items = (
                 plan.Joined(
                     row,
                     images[row["uid"]],
                     by_uid[row["uid"]],
-                    written.get(row["uid"], []),
+                    texts.slice(*spans.get(row["uid"], (0, 0))).to_pylist(),
                     where[row["uid"]]["group"],
                     where[row["uid"]]["split"],
                 )
@@ -259,6 +275,15 @@ class Run:
         record = stage.done(self.cache / f"{name}.parquet")
         assert record is not None, f"stage {name} has not run"
         return record.sha256
+
+
+def _spans(keys: list[str]) -> dict[str, tuple[int, int]]:
+    """Start and length of each key's run of rows (texts as dicts would take 10 KiB a sample)."""
+    spans: dict[str, tuple[int, int]] = {}
+    for position, key in enumerate(keys):
+        start, length = spans.get(key, (position, 0))
+        spans[key] = (start, length + 1)
+    return spans
 
 
 def unmapped_words(label_table: pa.Table) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,14 @@ app = typer.Typer(
     help="Builds multi-granular image-text datasets from public fundus and chest X-ray collections.",
     epilog="Start with: mgll-data sources, then mgll-data build --recipe recipes/xray.yaml --skip-missing",
 )
+
+
+class Modality(StrEnum):
+    """What a source holds."""
+
+    FUNDUS = "fundus"
+    CXR = "cxr"
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Dataset = Annotated[Path, typer.Argument(help="Folder of a build or of a published dataset.")]
@@ -85,6 +94,7 @@ def stats(
     folder, manifest = load(path or newest_build(Path("build")))
     figures = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "report.html", html)
     if json_:
         _print_json(figures)
@@ -136,11 +146,12 @@ def publish(
     Example: mgll-data publish build/mgll-xray --to /shared/datasets
     """
     from mgll_data.progress import Progress
+    from mgll_data.publish import files
     from mgll_data.publish import publish as run
+    from mgll_data.validate import load
 
-    progress = Progress(quiet=json_)
-    with progress.stage("publish", 1, "files") as advance:
-        place = run(path, to, public=public, progress=lambda done, total: advance(done))
+    with Progress(quiet=json_).stage("publish", len(files(*load(path))), "files") as advance:
+        place = run(path, to, public=public, progress=advance)
     if json_:
         _print_json({"published": place})
     else:
@@ -150,7 +161,7 @@ def publish(
 @app.command()
 def sources(
     name: Annotated[str | None, typer.Argument(help="One source: how to get it and lay it out.")] = None,
-    modality: Annotated[str | None, typer.Option(help="Only these.")] = None,
+    modality: Annotated[Modality | None, typer.Option(help="Only these.")] = None,
     json_: Json = False,
 ) -> None:
     """List the sources, or teach the preparation of one.
@@ -159,8 +170,11 @@ def sources(
     """
     from mgll_data.sources import base
 
-    cards = [base.find(n).card for n in ([name] if name else base.names())]
-    cards = [card for card in cards if modality in (None, card.modality)]
+    if name:
+        cards = [base.find(name).card]
+    else:
+        cards = [base.find(n).card for n in base.names()]
+        cards = [card for card in cards if modality is None or card.modality == modality.value]
     if json_:
         _print_json([card.public() for card in cards])
         return

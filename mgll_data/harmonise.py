@@ -92,7 +92,7 @@ class LabelMap:
             for rule in rules or ():
                 statements.append(Statement(word, word_state, rule.concept, rule.relation, rule.state(word_state)))
         stated = {s: {t.concept for t in statements if t.state is s} for s in State}
-        if self._card.silence == "absent" and labels:
+        if self._card.silence == "absent" and labels and not unmapped:
             known = hierarchy.ontology.up(stated[State.PRESENT]) | hierarchy.ontology.up(stated[State.UNCERTAIN])
             stated[State.ABSENT] |= {c for c in self._card.scope if c not in known}
         closed = hierarchy.close(

@@ -136,8 +136,9 @@ class Hierarchy:
             stated = self.ontology.lowest(members & present)
             if len(stated) > 1:
                 conflicts.append(f"{', '.join(sorted(stated))} are stages of one scale ({name})")
-                above = {parent for c in stated for parent in self.ontology.parents[c] if parent not in members}
-                present = (present - stated) | {c for c in above if not self.ontology.is_root(c)}
+                # What all of them imply stays present: the disease, but not a stage that only one of them belongs to.
+                shared = set.intersection(*(self.ontology.up([c]) for c in stated))
+                present = (present - stated) | shared
                 uncertain = uncertain | stated
         return present, uncertain, conflicts
 

@@ -20,12 +20,12 @@ VERSION = 1
 
 
 def harmonise(
-    records: pa.Table, maps: dict[str, LabelMap], hierarchy: Hierarchy, *, unmapped: str, vocab: Path
+    records: pa.Table, maps: dict[str, LabelMap], hierarchy: Hierarchy, *, unmapped: str, uncertain: str, vocab: Path
 ) -> tuple[pa.Table, pa.Table]:
     """LABELS and CONCEPTS of the kept records. An unmapped word is a LABELS row of relation `unmapped`.
 
-    Raises UsageError listing every unmapped word (source, count, first place, nearest listed words) if `unmapped` is
-    `error`.
+    uncertain: `drop` leaves uncertain concepts unknown. Raises UsageError listing every unmapped word (source, count,
+    first place, nearest listed words) if `unmapped` is `error`.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -65,7 +65,7 @@ def harmonise(
                 "uid": uid,
                 "present": sorted(closed.present),
                 "absent": sorted(closed.absent),
-                "uncertain": sorted(closed.uncertain),
+                "uncertain": sorted(closed.uncertain) if uncertain == "keep" else [],
                 "conflicts": list(closed.conflicts),
             }
         )

@@ -44,7 +44,10 @@ class Manifest:
         Raises FileNotFoundError where there is none and ValueError where it is not a manifest of version 1.
         """
         path = resolve(folder) / FILE
-        content = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON ({error}): the file is damaged") from error
         names = {f.name for f in fields(cls)}
         if not isinstance(content, dict) or content.get("v") != 1 or names - content.keys():
             lacking = sorted(names - content.keys()) if isinstance(content, dict) else sorted(names)

@@ -86,8 +86,8 @@ def check_budget(outcomes: Iterable[Outcome], limit: float, where: str) -> None:
             problems.append(f"{found} ({share:.1%}, the limit is {limit:.1%}): {listed}")
     if problems:
         advice = (
-            f"The files are listed in {where}. Mend them, raise limits.quarantine, or set partial: true for a source "
-            "of which only a part was downloaded."
+            f"The files are listed in {where}. Mend them, try them again with --retry-quarantine, raise "
+            "limits.quarantine, or set partial: true for a source of which only a part was downloaded."
         )
         raise CorruptError("\n".join([*problems, advice]))
 
@@ -106,4 +106,7 @@ def table(outcomes: Iterable[Outcome], *, private: bool) -> pa.Table:
         for item in outcomes
         if item.outcome in ("quarantined", "excluded", "duplicate")
     ]
+    for row in rows:
+        if not private and row["reason"] == "unmapped_label":
+            row["detail"] = ""  # the word is a cell of the source's table and could be anything, a name too
     return pa.Table.from_pylist(rows, schema=schema)

@@ -136,7 +136,10 @@ def _stages(
     )
     if recipe.publish is not None:
         started = time.monotonic()
-        report.published = publish.publish(folder, recipe.publish.to, public=recipe.publish.public)
+        with progress.stage("publish", len(publish.files(folder, manifest)), "files") as advance:
+            report.published = publish.publish(
+                folder, recipe.publish.to, public=recipe.publish.public, progress=advance
+            )
         progress.finished("publish", report.published, time.monotonic() - started)
 
 

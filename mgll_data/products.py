@@ -31,6 +31,7 @@ def write(
 
     Nothing here depends on time, place or machine: equal builds write equal files.
     """
+    (folder / FILE).unlink(missing_ok=True)  # until the last file is written the folder is not finished
     words = vocabulary(
         setup.hierarchy, setup.templates, modality=manifest.modality, recipe=manifest.name, levels=manifest.levels
     )

@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from mgll_data import validate as validation
@@ -24,15 +25,13 @@ def files(folder: Path, manifest: Manifest) -> list[str]:
     return [*top, *inner, *shards, FILE]
 
 
-def publish(
-    path: Path, to: str, *, public: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
-) -> str:
+def publish(path: Path, to: str, *, public: bool = False, progress: Callable[[int], None] = lambda done: None) -> str:
     """Copy a finished dataset to `<to>/<name>/<id>/` and let LATEST name it; returns that place.
 
     `to` is a folder or an fsspec URL. A version that is already there is left as it is. Shards equal to the previous
     version's are hard-linked (local folders). Raises UsageError if a source forbids redistribution and the place is
     public (`public`, or a file PUBLIC in it), CorruptError if the dataset does not agree with its manifest.
-    `progress(done, total)` counts files.
+    `progress` is called with the number of files done.
     """
     folder, manifest = validation.load(path)
     verdict = validation.validate(path)
@@ -55,7 +54,7 @@ def _check_public(manifest: Manifest, to: str, public: bool) -> None:
         raise UsageError(f"{to} is public and these sources forbid redistribution: {', '.join(held)}")
 
 
-def _publish_folder(folder: Path, manifest: Manifest, base: Path, progress: Callable[[int, int], None]) -> Path:
+def _publish_folder(folder: Path, manifest: Manifest, base: Path, progress: Callable[[int], None]) -> Path:
     base.mkdir(parents=True, exist_ok=True)
     final = base / manifest.id
     if not final.exists():
@@ -68,12 +67,27 @@ def _publish_folder(folder: Path, manifest: Manifest, base: Path, progress: Call
             raise
         for directory in [final, *(final / split for split in manifest.splits)]:
             directory.chmod(0o555)
-    elif validation.validate(final).problems:
-        raise CorruptError(f"{final} is there and is damaged: move it away and publish again")
+    else:
+        _check_same(folder, final)
     pointer = base / f".{LATEST}-{uuid.uuid4().hex[:8]}"
     pointer.write_text(manifest.id + "\n", encoding="utf-8")
     pointer.replace(base / LATEST)
     return final
+
+
+def _check_same(folder: Path, final: Path) -> None:
+    """A version that is there must be whole and say what this one says: its id covers the shards only."""
+    if validation.validate(final).problems:
+        raise CorruptError(f"{final} is there and is damaged: move it away and publish again")
+    ours, theirs = (Manifest.load(place).to_json() for place in (folder, final))
+    for content in (ours, theirs):
+        del content["created_with"]
+    vocabularies = {file_sha256(place / "vocabulary.json") for place in (folder, final)}
+    if ours != theirs or len(vocabularies) > 1:
+        raise UsageError(
+            f"{final} has the same samples but another vocabulary, recipe or counts, and a published version never "
+            "changes: raise `version` in the recipe and build again"
+        )
 
 
 def _previous(base: Path) -> dict[str, Path]:
@@ -87,7 +101,7 @@ def _previous(base: Path) -> dict[str, Path]:
 
 
 def _copy_all(
-    folder: Path, manifest: Manifest, incoming: Path, previous: dict[str, Path], progress: Callable[[int, int], None]
+    folder: Path, manifest: Manifest, incoming: Path, previous: dict[str, Path], progress: Callable[[int], None]
 ) -> None:
     digests = {e["file"]: e["sha256"] for split in manifest.splits for e in manifest.shards(split)}
     names = files(folder, manifest)
@@ -96,20 +110,24 @@ def _copy_all(
         target.parent.mkdir(parents=True, exist_ok=True)
         twin = previous.get(digests.get(name, ""))
         if twin is not None and twin.is_file() and twin.stat().st_size == (folder / name).stat().st_size:
-            os.link(twin, target)
-        else:
+            with suppress(OSError):  # not every file system links: then copy
+                os.link(twin, target)
+        if not target.exists():
             shutil.copyfile(folder / name, target)
-            if name in digests and file_sha256(target) != digests[name]:
-                raise CorruptError(f"{name}: the copy differs from the original: check the disk")
             target.chmod(0o444)
-        progress(number, len(names))
+        if name in digests and file_sha256(target) != digests[name]:
+            raise CorruptError(f"{name}: what was published differs from the original: check the disk")
+        progress(number)
 
 
-def _publish_url(folder: Path, manifest: Manifest, to: str, progress: Callable[[int, int], None]) -> str:
+def _publish_url(folder: Path, manifest: Manifest, to: str, progress: Callable[[int], None]) -> str:
     # Object stores have no rename: manifest.json goes last, and LATEST after it, so that neither names a half copy.
     import fsspec
 
-    system, root = fsspec.core.url_to_fs(to)
+    try:
+        system, root = fsspec.core.url_to_fs(to)
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"{to}: {error}") from error
     base = f"{root.rstrip('/')}/{manifest.name}"
     final = f"{base}/{manifest.id}"
     if not system.exists(f"{final}/{FILE}"):
@@ -117,7 +135,7 @@ def _publish_url(folder: Path, manifest: Manifest, to: str, progress: Callable[[
         for number, name in enumerate(names, 1):
             system.makedirs(f"{final}/{name}".rpartition("/")[0], exist_ok=True)
             system.put_file(str(folder / name), f"{final}/{name}")
-            progress(number, len(names))
+            progress(number)
     with system.open(f"{base}/{LATEST}", "w") as file:
         file.write(manifest.id + "\n")
     return f"{to.rstrip('/')}/{manifest.name}/{manifest.id}"

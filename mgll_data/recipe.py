@@ -246,6 +246,8 @@ def _check_values(document: locked.Document, recipe: Recipe) -> None:
     for modality in modalities if len(modalities) == 1 else ():
         for level in [level for level in recipe.texts.levels if level not in LEVELS[modality]]:
             document.problem("texts.levels", f"texts.levels: {level!r} is not one of {', '.join(LEVELS[modality])}")
+    if "report" in recipe.texts.levels:
+        document.problem("texts.levels", "texts.levels: 'report' cannot be written by this version")
     if not recipe.texts.levels:
         document.problem("texts.levels", "texts.levels is empty")
     for name in recipe.split.only_test:

@@ -127,10 +127,13 @@ def _tree(folder: str, relative: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             name = f"{relative}{entry.name}"
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):
                 yield from _tree(entry.path, f"{name}/")
             else:
-                info = entry.stat()
+                try:
+                    info = entry.stat()
+                except OSError:  # a link to nowhere or to itself, as git-annex leaves for what was not fetched
+                    info = entry.stat(follow_symlinks=False)
                 yield f"{name}\x00{info.st_size}\x00{info.st_mtime_ns}\n"
 
 

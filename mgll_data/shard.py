@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from mgll_data.errors import CorruptError
+from mgll_data.errors import CorruptError, UsageError
 from mgll_data.images.process import VERSION as PIXELS
 from mgll_data.manifest import FILE as MANIFEST
 from mgll_data.schema import KEY_PATTERN
@@ -74,7 +74,12 @@ def make_all(
     """
     done = {task.file: finished(folder, records, task.file, task.key) for task in todo}
     missing = [task for task in todo if done[task.file] is None]
-    stale = [p for p in folder.glob("*/*") if p.relative_to(folder).as_posix() not in done and p.name != "sizes.json"]
+    present = [p for p in folder.glob("*/*") if p.relative_to(folder).as_posix() not in done and p.name != "sizes.json"]
+    foreign = [p for p in present if p.suffix not in (".tar", ".part") or not p.is_file()]
+    if foreign:
+        raise UsageError(f"{foreign[0]}: not a file of this build; move it away, the folder is for shards only")
+    splits = {task.split for task in todo}
+    stale = [*present, *(p for p in folder.glob("*/sizes.json") if p.parent.name not in splits)]
     if missing or stale:
         (folder / MANIFEST).unlink(missing_ok=True)
     for path in stale:
@@ -121,7 +126,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def finished(folder: Path, records: Path, file: str, key: str) -> Shard | None:
-    """The shard of this file, if `records` says that it was made for the fingerprint and its size agrees; else None."""
+    """The shard of this file if `records` says it was made for the fingerprint and its bytes are those; else None."""
     path, record = folder / file, _record(records, file)
     if not (path.is_file() and record.is_file()):
         return None
@@ -130,6 +135,8 @@ def finished(folder: Path, records: Path, file: str, key: str) -> Shard | None:
     except ValueError:
         return None
     if content.get("fingerprint") != key or path.stat().st_size != content["shard"]["bytes"]:
+        return None
+    if file_sha256(path) != content["shard"]["sha256"]:
         return None
     return Shard(**content["shard"])
 

@@ -19,8 +19,10 @@ OUTCOMES = ("read", "kept", "duplicate", "quarantined", "excluded")
 
 def _table(*columns: str, title: str | None = None) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    words = {"kind", "access", "licence"}
     for number, name in enumerate(columns):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+        left = number == 0 or name in words
+        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name in words)
     return table
 
 
@@ -35,7 +37,7 @@ def show_build(report: Report) -> None:
     for reason, number in report.quarantine.items():
         console.print(f"quarantined  {reason}: {number}", markup=False)
     if report.conflicts:
-        console.print(f"labels       {report.conflicts} images had contradicting labels (resolved to uncertain)")
+        console.print(f"labels       {report.conflicts} images had contradicting labels (the weaker claim was kept)")
     splits = ", ".join(f"{name} {number}" for name, number in report.splits.items())
     console.print(f"splits       {splits}", markup=False)
     if report.dry_run:
@@ -59,12 +61,15 @@ def show_stats(folder: Path, manifest: Manifest, figures: Mapping[str, Any]) -> 
         table.add_row(name + (" (phantom)" if source["phantom"] else ""), *(str(source[key]) for key in OUTCOMES))
     console.print(table)
     console.print()
-    table = _table("split", "samples", "patients", "shards", *manifest.levels)
+    table = _table("split", "samples", "patients", "shards")
     for name, split in manifest.splits.items():
-        unique = (str(split["texts"][level]["unique"]) for level in manifest.levels)
-        table.add_row(name, str(split["samples"]), str(split["patients"]), str(len(split["shards"])), *unique)
+        table.add_row(name, str(split["samples"]), str(split["patients"]), str(len(split["shards"])))
     console.print(table)
-    console.print("(under each level: number of different texts)")
+    console.print()
+    table = _table("level", "texts", "different")
+    for level in manifest.levels:
+        table.add_row(level, str(figures["texts"][level]["instances"]), str(figures["texts"][level]["unique"]))
+    console.print(table)
     console.print()
     table = _table("concept", "present", "absent", "uncertain")
     for row in figures["concepts"]:
@@ -76,9 +81,9 @@ def show_stats(folder: Path, manifest: Manifest, figures: Mapping[str, Any]) -> 
 def show_sources(cards: Sequence[SourceCard]) -> None:
     """All sources, a line each."""
     console = Console(highlight=False)
-    table = _table("name", "modality", "images", "licence", "access")
+    table = _table("name", "kind", "images", "access", "licence")
     for card in cards:
-        table.add_row(card.name, card.modality, f"{card.images:,}", card.licence, card.access)
+        table.add_row(card.name, card.modality, f"{card.images:,}", card.access, card.licence)
     console.print(table)
     console.print(f"\n{len(cards)} sources. How to get and lay out one: mgll-data sources NAME")
 
@@ -96,7 +101,7 @@ def show_card(card: SourceCard) -> None:
         "sharing": "may be redistributed" if card.redistributable else "must not be redistributed",
         "get it": card.url,
         "labels": card.label_origin,
-        "judges": ", ".join(card.scope) + f" in every image (unmentioned means {card.silence})",
+        "judges": (", ".join(card.scope) or "nothing") + f" in every image (unmentioned means {card.silence})",
     }
     grid = Table(box=None, pad_edge=False, show_header=False)
     grid.add_column(style="bold")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -39,28 +40,26 @@ def near(
 
     hashes = np.array([int(h, 16) for h in dhash], dtype=np.uint64)
     edges = np.linspace(0, 64, bits + 2).astype(int)
-    compared: set[tuple[int, int]] = set()
-    detail: dict[int, NDArray[np.float32]] = {}
-    for low, high in pairwise(edges):
-        mask = np.uint64((1 << int(high - low)) - 1)
-        band = (hashes >> np.uint64(low)) & mask
+    bands = [(hashes >> np.uint64(a)) & np.uint64((1 << int(b - a)) - 1) for a, b in pairwise(edges)]
+
+    @lru_cache(maxsize=20_000)  # 16 KiB each
+    def detail(position: int) -> NDArray[np.float32]:
+        return high_pass(thumbnail(position))
+
+    for number, band in enumerate(bands):
         order = np.argsort(band, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(band[order].astype(np.int64)) != 0])
         for members in np.split(order, starts[1:]):
             for k, i in enumerate(members[:-1]):
                 others = members[k + 1 :]
-                distance = np.bitwise_count(hashes[others] ^ hashes[i])
-                for j in others[distance <= bits]:
-                    pair = (int(min(i, j)), int(max(i, j)))
-                    if pair in compared:
-                        continue
-                    compared.add(pair)
-                    for one in pair:
-                        if one not in detail:
-                            detail[one] = high_pass(thumbnail(one))
-                    agreement = float((detail[pair[0]] * detail[pair[1]]).mean())
+                others = others[np.bitwise_count(hashes[others] ^ hashes[i]) <= bits]
+                for earlier in bands[:number]:  # a pair that shares an earlier band was compared there
+                    others = others[earlier[others] != earlier[i]]
+                for j in others:
+                    first, second = int(min(i, j)), int(max(i, j))
+                    agreement = float((detail(first) * detail(second)).mean())
                     if agreement >= MIN_CORRELATION:
-                        yield (*pair, agreement)
+                        yield first, second, agreement
 
 
 def high_pass(picture: NDArray[np.float32]) -> NDArray[np.float32]:

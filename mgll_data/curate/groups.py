@@ -53,7 +53,8 @@ def group(
 
     rows: uid, source, patient, study, pixel_sha256, dhash of each image; sources: names in recipe order. Under
     `exact: drop` all but the first copy (by recipe order, then uid) get `duplicate_of`. A group is named after its
-    first member in the same order, so a source added at the end of a recipe renames no group and moves nobody.
+    first member in the same order, so a source added at the end of a recipe renames no group, except where it
+    shows two groups to be one.
     """
     import pyarrow as pa
 

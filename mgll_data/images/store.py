@@ -89,7 +89,8 @@ def update_store(
                 rows[item.uid] = _failure(item, 0, 0, found)  # no file: nothing to decode, nothing to remember
                 continue
             row = known.get((item.uid, *found))
-            if row is None or (retry and row["outcome"] != "kept"):
+            # A plug-in may have been installed since; to try without it costs nothing.
+            if row is None or row["reason"] == "decoder_missing" or (retry and row["outcome"] != "kept"):
                 todo.append((item, *found))
             else:
                 rows[item.uid] = row

@@ -63,9 +63,9 @@ class _Film:
 def read(root: Path) -> Iterator[RawRecord | Rejected]:
     """Records in the order of `stage_2_train_labels.csv`; boxes in pixels of the DICOM image.
 
-    `patientId` names a film, not a patient: the 26,684 ids come from 11,439 NIH patients. It serves as the patient
-    here, so films of one patient are only kept together where duplicates or a cross-reference join them. A film whose
-    class and Target disagree is quarantined.
+    `patientId` names a film, not a patient: the 26,684 ids come from 11,439 NIH patients. The patient is
+    therefore unknown here, and films of one patient may stand in two splits. A film whose class and Target disagree is
+    quarantined.
     """
     images = Images(root, ("stage_2_train_images/*.dcm",))
     classes: dict[str, tuple[str, set[str]]] = {}  # patientId -> first origin, its classes
@@ -115,7 +115,6 @@ def _record(name: str, film: _Film, classes: set[str], images: Images) -> RawRec
     return RawRecord(
         image=image,
         origin=film.origin,
-        patient=name,
         labels={word: State.PRESENT},
         regions=tuple(film.boxes),
     )

@@ -57,6 +57,13 @@ def test_nih_silence_is_absence_inside_its_scope_only() -> None:
     assert "cxr.abnormal" not in h.ontology.expand_absent(nothing.absent, nothing.present, nothing.uncertain)
 
 
+def test_a_word_nobody_knows_is_not_taken_for_silence() -> None:
+    h, found = maps("cxr")
+    _, closed, unmapped = found["nih_cxr14"].apply({"Pleural_thickening": P}, h)
+    assert unmapped
+    assert not closed.absent
+
+
 def test_path_labels_match_whole_segments_only() -> None:
     _, found = maps("cxr")
     openi = found["openi"]

@@ -78,6 +78,10 @@ def test_contradictions_become_uncertain_and_are_listed() -> None:
     two_stages = h.close(["fundus.dr_mild", "fundus.dr_sev"], [], [])
     assert {"fundus.dr_mild", "fundus.dr_sev"} <= two_stages.uncertain
     assert "fundus.npdr" in two_stages.present
+    apart = h.close(["fundus.dr_mod", "fundus.pdr"], [], [])
+    assert "fundus.dr" in apart.present
+    assert "fundus.npdr" not in apart.present, "only one of the two grades implies it"
+    assert "fundus.npdr" not in h.close(["fundus.no_dr", "fundus.dr_mild"], [], []).present
     beside = h.close(["fundus.normal", "fundus.cat"], [], [], normal_excludes_all=True)
     assert "fundus.cat" in beside.present
     assert "fundus.normal" not in beside.present

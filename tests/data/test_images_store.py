@@ -119,11 +119,11 @@ def test_retry_replaces_an_old_verdict(items: list[Item], tmp_path: Path, monkey
     folder = tmp_path / "store"
 
     def fails(path: Path, options: ImageOptions) -> None:
-        raise SampleError("decoder_missing", "one")
+        raise SampleError("undecodable", "one")
 
     monkeypatch.setattr(store, "run", here)
     monkeypatch.setattr(store, "process", fails)
-    assert set(update(items, folder).table["reason"].to_pylist()) == {"decoder_missing"}
+    assert set(update(items, folder).table["reason"].to_pylist()) == {"undecodable"}
     monkeypatch.undo()
     assert set(update(items, folder).table["outcome"].to_pylist()) == {"quarantined"}
     assert set(update(items, folder, retry=True).table["outcome"].to_pylist()) == {"kept"}

@@ -63,6 +63,7 @@ def dataset(folder: Path, content: list[dict[str, Any]], redistributable: bool =
         *({"a": {"licence": "X", "redistributable": redistributable}}, split, {}, {}, digest),
     )
     (folder / "set" / "README.md").write_text("card")
+    (folder / "set" / "vocabulary.json").write_text("{}")
     (folder / "set" / "manifest.json").write_text(json.dumps(manifest.to_json()))
     return folder / "set"
 
@@ -127,6 +128,29 @@ def test_publish_appears_whole_and_links_equal_shards(tmp_path: Path) -> None:
     assert (first / same).stat().st_ino == (second / same).stat().st_ino
     assert (first / other).stat().st_ino != (second / other).stat().st_ino
     assert not list((tmp_path / "pub" / "set").glob(".*")), "no half copy stays"
+
+
+def test_a_published_version_is_not_silently_kept_for_other_content(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, rows(3))
+    publish(folder, str(tmp_path / "pub"))
+    (folder / "vocabulary.json").write_text('{"prompts": "changed"}')
+    with pytest.raises(UsageError, match="raise `version`"):
+        publish(folder, str(tmp_path / "pub"))
+
+
+def test_a_file_of_the_user_among_the_shards_is_not_deleted(tmp_path: Path) -> None:
+    make(tmp_path, rows(3))
+    (tmp_path / "set" / "train" / "unpacked").mkdir()
+    with pytest.raises(UsageError, match="unpacked"):
+        make(tmp_path, rows(2))
+
+
+def test_flipped_bits_in_a_shard_are_mended(tmp_path: Path) -> None:
+    first, _ = make(tmp_path, rows(4))
+    path = tmp_path / "set" / "train" / "000000.tar"
+    path.write_bytes(path.read_bytes().replace(b"caption 1", b"kaption 1"))
+    second, written = make(tmp_path, rows(4))
+    assert (written, second) == (1, first)
 
 
 def test_what_may_not_be_shared_is_not_published_in_public(tmp_path: Path) -> None:

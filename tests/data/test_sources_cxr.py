@@ -207,10 +207,10 @@ def test_rsna_groups_boxes_by_film_and_checks_class_against_target(tmp_path):
     put(tmp_path / "stage_2_test_images/t.dcm")
     records, rejected = split(list(rsna_pneumonia.read(tmp_path)))
     assert [(record.image, record.patient, list(record.labels)) for record in records] == [
-        ("stage_2_train_images/a.dcm", "a", ["No Lung Opacity / Not Normal"]),
-        ("stage_2_train_images/b.dcm", "b", ["Lung Opacity"]),
-        ("stage_2_train_images/c.dcm", "c", ["Normal"]),
-        ("stage_2_train_images/d.dcm", "d", ["Lung Opacity"]),
+        ("stage_2_train_images/a.dcm", None, ["No Lung Opacity / Not Normal"]),
+        ("stage_2_train_images/b.dcm", None, ["Lung Opacity"]),
+        ("stage_2_train_images/c.dcm", None, ["Normal"]),
+        ("stage_2_train_images/d.dcm", None, ["Lung Opacity"]),
     ]
     assert [(region.label, region.box) for region in records[1].regions] == [
         ("Lung Opacity", (10, 20, 40, 60)),
