@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mgll_data.schema import LEVELS, TEXT_ID_PATTERN, text_id
+from mgll_data.schema import LEVELS, MODALITIES, TEXT_ID_PATTERN, text_id
 from mgll_train import gather
 from mgll_train.errors import DataError, UserError
 from mgll_train.targets import Unknown, Vocabulary, carried, match
@@ -57,6 +57,7 @@ class Batch:
     levels: dict[str, LevelBatch]
     unknown: Unknown
     shared: bool = False  # whether the texts are those of the global batch
+    modality: Tensor | None = None  # (n,) int64: place in schema.MODALITIES; None where all images are of one
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory."""
@@ -72,7 +73,8 @@ class Batch:
             for name, level in self.levels.items()
         }
         images, present, absent = (change(tensor) for tensor in (self.images, self.present, self.absent))
-        return replace(self, images=images, present=present, absent=absent, levels=levels)
+        modality = None if self.modality is None else change(self.modality)
+        return replace(self, images=images, present=present, absent=absent, levels=levels, modality=modality)
 
 
 def text_key(identifier: str) -> int:
@@ -118,7 +120,9 @@ def collate(
         ids = torch.tensor([text_key(text["id"]) for text in texts], dtype=torch.int64)
         batch[level] = LevelBatch(ids, tokens.to(torch.int64), concepts, own, targets, valid)
     images = torch.stack([sample.image for sample in samples])
-    return Batch(images, tuple(meta["uid"] for meta in metas), present, absent, batch, unknown)
+    modality = torch.tensor([MODALITIES.index(meta["modality"]) for meta in metas], dtype=torch.int64)
+    uids = tuple(meta["uid"] for meta in metas)
+    return Batch(images, uids, present, absent, batch, unknown, modality=modality)
 
 
 def share_texts(batch: Batch) -> Batch:

@@ -36,7 +36,8 @@ def save(folder: Path, state: Mapping[str, Any], keep: int) -> Path:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    for old in found(folder)[max(1, keep) :]:
+    # A damaged checkpoint of a later step must not push out the one just written.
+    for old in [other for other in found(folder) if other != path][max(1, keep) - 1 :]:
         old.unlink()
     return path
 

@@ -40,7 +40,7 @@ class Log:
             from torch.utils.tensorboard import SummaryWriter
 
             # A resumed run repeats the steps after its checkpoint: TensorBoard forgets what it held of them.
-            self._writer = SummaryWriter(str(self._folder), purge_step=self._first)
+            self._writer = SummaryWriter(str(self._folder), purge_step=self._first + 1 if self._first else None)
         self._since = self._line_at = time.monotonic()
         self._bar.start()
         return self

@@ -40,7 +40,9 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         rank, world = gather.rank(), gather.world_size()
         workers = worker_count(config.workers, cuda=device.type == "cuda")
         if device.type == "cpu":
-            torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0)) // world))
+            torch.set_num_threads(
+                config.threads or max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+            )
         if config.precision == "fp16" and device.type != "cuda":
             raise UserError("precision fp16 needs a CUDA device: use bf16 or fp32 on a CPU")
 
@@ -83,8 +85,13 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                     f"{out} holds a run (at step {state['step']}): --resume auto goes on, or give another --out"
                 )
             checkpoint.refuse_other_run(path, state, config.identity(), identity)
-            model.load_state_dict(state["model"])
-            objective.load_state_dict(state["objective"])
+            try:
+                model.load_state_dict(state["model"])
+                objective.load_state_dict(state["objective"])
+            except RuntimeError as error:
+                raise UserError(
+                    f"{path}: its weights do not fit model {config.model}; was the model file changed since? {error}"
+                ) from error
             optimizer.load_state_dict(state["optimizer"])
             scaler.load_state_dict(state["scaler"])
             checkpoint.restore_rng(state["rng"], rank, device)

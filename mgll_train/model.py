@@ -150,10 +150,13 @@ def build_model(name_or_path: str, weights: str | Path | None = None) -> tuple[T
             f"weights {weights!s}: no such file. Pretrained weights are not downloaded: give the path of an open_clip"
             " checkpoint on this machine"
         )
-    with _quiet():
-        source = str(weights) if weights is not None else None
-        clip = open_clip.create_model(name, pretrained=source, pretrained_text=False)
-        tokenizer = open_clip.get_tokenizer(name)
+    try:
+        with _quiet():
+            source = str(weights) if weights is not None else None
+            clip = open_clip.create_model(name, pretrained=source, pretrained_text=False)
+            tokenizer = open_clip.get_tokenizer(name)
+    except (TypeError, ValueError, RuntimeError, KeyError) as error:
+        raise UserError(f"model {name_or_path}: open_clip cannot build it: {error}") from error
     wanted = open_clip.get_model_preprocess_cfg(clip)
     size = wanted["size"]
     sides = set(size) if isinstance(size, tuple | list) else {size}

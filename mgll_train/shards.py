@@ -98,10 +98,12 @@ def _resolve(path: Path) -> tuple[Path | None, str]:
 def split_shards(datasets: Sequence[Dataset], split: str) -> list[Shard]:
     """Every shard of a split, datasets in the order given, shards in the manifest's.
 
-    Raises UserError naming what was found if the split holds no sample at all, DataError if a tar is missing.
+    Raises UserError naming what was found if the split holds no sample at all, DataError if a tar is missing or not as
+    long as its manifest says.
     """
     shards: list[Shard] = []
     missing: list[str] = []
+    cut: list[str] = []
     for dataset in datasets:
         entry = dataset.manifest.splits.get(split, {"shards": []})
         for listed in entry["shards"]:
@@ -110,11 +112,15 @@ def split_shards(datasets: Sequence[Dataset], split: str) -> list[Shard]:
                 raise DataError(f"{dataset.folder}/manifest.json: shard {listed['file']!r} is outside the dataset")
             if not path.is_file():
                 missing.append(str(path))
+            elif path.stat().st_size != listed["bytes"]:
+                cut.append(f"{path}: {path.stat().st_size} bytes, its manifest says {listed['bytes']}")
             if listed["samples"]:
                 shards.append(Shard(path, int(listed["samples"]), f"{dataset.manifest.name}/{dataset.manifest.id}"))
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise DataError(f"shards that the manifest lists are missing: {', '.join(missing[:5])}{more}")
+    if cut:
+        raise DataError("\n".join(["these shards are not whole: copy or build them again", *cut[:5]]))
     if not shards:
         found = "; ".join(
             f"{d.folder} ({d.manifest.id}) has "

@@ -6,10 +6,10 @@ import json
 import os
 import signal
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ from mgll_train.picture import UnreadablePictureError, View, render
 from mgll_train.shards import Cursor, Reader, epoch_order
 from mgll_train.targets import Unknown, Vocabulary
 
+T = TypeVar("T")
+
 
 class BrokenSampleError(ValueError):
     """One sample of a tar cannot be used; the message says why."""
@@ -31,10 +33,14 @@ class BrokenSampleError(ValueError):
 
 @dataclass(frozen=True)
 class Broken:
-    """A sample that was left out: its number, and where and why in words."""
+    """A sample that was left out: its number, and where and why in words. fatal: its tar is damaged, the run ends.
+
+    A loader process never raises: an exception there reaches the user as a traceback, and the process stays behind.
+    """
 
     number: int
     message: str
+    fatal: bool = False
 
 
 class Budget:
@@ -49,7 +55,10 @@ class Budget:
         return len(self._seen)
 
     def spend(self, broken: Sequence[Broken]) -> list[str]:
-        """Count what a batch left out; the messages that are new. Raises DataError when the budget is exceeded."""
+        """Count what a batch left out; the messages that are new. Raises DataError for a damaged tar or past budget."""
+        for entry in broken:
+            if entry.fatal:
+                raise DataError(entry.message)
         new = {entry.number: entry.message for entry in broken if entry.number not in self._seen}
         self._seen.update(new)
         if len(self._seen) > self.allowed:
@@ -115,6 +124,32 @@ class Loaded:
     batch: Batch | None
     broken: tuple[Broken, ...]
 
+    def pin_memory(self) -> Loaded:
+        """The same data in page-locked memory (the loader calls this on CUDA machines)."""
+        return self if self.batch is None else replace(self, batch=self.batch.pin_memory())
+
+
+class CachedTokenizer:
+    """A tokenizer that remembers: a dataset has few distinct texts, and every batch brings most of them again."""
+
+    LARGEST = 50_000  # texts, about 600 bytes each
+
+    def __init__(self, tokenizer: Callable[[list[str]], Tensor]) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[str, Tensor] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_tokenizer": self._tokenizer, "_known": {}}
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        """Tokens (len(texts), L) int64."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if len(self._known) + len(new) > self.LARGEST:
+            self._known, new = {}, list(dict.fromkeys(texts))
+        if new:
+            self._known.update(zip(new, self._tokenizer(new), strict=True))
+        return torch.stack([self._known[text] for text in texts]) if texts else self._tokenizer([])
+
 
 class Steps(Dataset[Loaded]):
     """The data of step k, a pure function of (plan, k): the number of loader workers has no part in it.
@@ -140,7 +175,8 @@ class Steps(Dataset[Loaded]):
         if plan.batch % plan.world:
             raise UserError(f"a batch of {plan.batch} cannot be shared by {plan.world} ranks: use a multiple of that")
         self.reader, self.plan, self.view, self.concepts = reader, plan, view, frozenset(vocabulary.concepts)
-        self._collate = partial(collate, levels=levels, vocabulary=vocabulary, tokenizer=tokenizer, unknown=unknown)
+        cached = CachedTokenizer(tokenizer)
+        self._collate = partial(collate, levels=levels, vocabulary=vocabulary, tokenizer=cached, unknown=unknown)
         self._orders: dict[int, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -161,8 +197,8 @@ class Steps(Dataset[Loaded]):
             rng = np.random.Generator(np.random.PCG64([self.plan.seed, epoch, number]))
             try:
                 samples.append(read_sample(self.reader, number, self.view, self.concepts, rng))
-            except BrokenSampleError as error:
-                broken.append(Broken(number, str(error)))
+            except (BrokenSampleError, DataError) as error:
+                broken.append(Broken(number, str(error), isinstance(error, DataError)))
         return Loaded(self._collate(samples) if samples else None, tuple(broken))
 
     def _order(self, epoch: int) -> Any:
@@ -188,8 +224,8 @@ class Pictures(Dataset[tuple[int, Sample | Broken]]):
     def __getitem__(self, number: int) -> tuple[int, Sample | Broken]:
         try:
             return number, read_sample(self.reader, number, self.view, self.concepts)
-        except BrokenSampleError as error:
-            return number, Broken(number, str(error))
+        except (BrokenSampleError, DataError) as error:
+            return number, Broken(number, str(error), isinstance(error, DataError))
 
 
 def normalise(images: Tensor, wanted: Preprocess) -> Tensor:
@@ -207,8 +243,12 @@ def worker_count(wanted: int, *, cuda: bool) -> int:
     """
     if wanted >= 0:
         return wanted
-    cores = len(os.sched_getaffinity(0))
-    return min(8, cores) if cuda else max(1, cores // 4)
+    return min(8, cores()) if cuda else max(1, cores() // 4)
+
+
+def cores() -> int:
+    """Processors for this rank: those of the machine, shared by the ranks that torchrun started on it."""
+    return max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool) -> Iterator[Loaded]:
@@ -224,19 +264,56 @@ def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool)
         prefetch_factor=2 if workers else None,
         worker_init_fn=_prepare_worker if workers else None,
     )
-    return iter(loader)
+    return _guarded(iter(loader))
 
 
-def load_pictures(pictures: Pictures, batch: int, *, workers: int) -> Iterator[list[tuple[int, Sample | Broken]]]:
-    """Lists of `batch` samples for evaluation, in order."""
+@dataclass(frozen=True)
+class Pack:
+    """Readable samples of an evaluation batch: images (n, 3, H, W) uint8 (None for n = 0), their JSON; what is broken.
+
+    Stacked in the loader process: one shared memory file a batch, not one an image.
+    """
+
+    images: Tensor | None
+    metas: tuple[Mapping[str, Any], ...]
+    broken: tuple[Broken, ...]
+
+
+def _pack(entries: Sequence[tuple[int, Sample | Broken]]) -> Pack:
+    samples = [entry for _, entry in entries if isinstance(entry, Sample)]
+    images = torch.stack([sample.image for sample in samples]) if samples else None
+    broken = tuple(entry for _, entry in entries if isinstance(entry, Broken))
+    return Pack(images, tuple(sample.meta for sample in samples), broken)
+
+
+def load_pictures(pictures: Pictures, batch: int, *, workers: int) -> Iterator[Pack]:
+    """Batches of at most `batch` samples for evaluation, in order."""
     loader: DataLoader[Any] = DataLoader(
         pictures,
         batch_size=batch,
         num_workers=workers,
-        collate_fn=list,
+        collate_fn=_pack,
         worker_init_fn=_prepare_worker if workers else None,
     )
-    return iter(loader)
+    return _guarded(iter(loader))
+
+
+def _guarded(batches: Iterator[T]) -> Iterator[T]:
+    """The batches; ends the loader processes with the loop, and says in words when one was killed."""
+    try:
+        yield from batches
+    except RuntimeError as error:
+        if "DataLoader worker" in str(error):
+            raise DataError(
+                f"a loader process died ({error}). If memory ran out, lower --workers; --resume auto goes on from the "
+                "last checkpoint"
+            ) from error
+        raise
+    finally:
+        # The processes ignore SIGTERM, which a scheduler sends to all: end them through their queues.
+        shutdown = getattr(batches, "_shutdown_workers", None)
+        if shutdown is not None:
+            shutdown()
 
 
 def _prepare_worker(_: int) -> None:

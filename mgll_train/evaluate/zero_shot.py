@@ -26,7 +26,7 @@ from mgll_train.errors import DataError, UserError
 from mgll_train.evaluate.metrics import average_precision, bootstrap_auc
 from mgll_train.model import Preprocess, Tokenizer, TwoTowers, build_model
 from mgll_train.picture import View
-from mgll_train.stream import Broken, Budget, Pictures, load_pictures, normalise, worker_count
+from mgll_train.stream import Budget, Pictures, load_pictures, normalise, worker_count
 from mgll_train.targets import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -45,13 +45,14 @@ def evaluate(
     seed: int = 0,
     batch: int = 128,
     workers: int = -1,
-    broken: float = 0.001,
+    broken: float | None = None,
 ) -> dict[str, Any]:
     """Score a checkpoint (file or run folder) on a split of the datasets that `patterns` name: `evaluation.json`.
 
     Several datasets are scored together, each concept on the images of its modality. prompts: the levels whose prompts
     are averaged. min_count: a concept with fewer positives or negatives is listed under `not_scored` with the reason.
-    draws, seed: bootstrap over groups of images (patients). broken: share of the images that may be unreadable.
+    draws, seed: bootstrap over groups of images (patients). broken: share of the images that may be
+    unreadable; None for that of the training run.
     Raises UserError for input that cannot work and DataError for damaged data.
     """
     path = checkpoint.resolve(path)
@@ -72,7 +73,7 @@ def evaluate(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device).eval()
 
-    budget = Budget(broken, len(reader))
+    budget = Budget(state["config"]["broken"] if broken is None else broken, len(reader))
     pictures = Pictures(reader, View(wanted.image_size), vocabulary)
     images, metas = _encode_images(
         model, wanted, pictures, budget, batch, worker_count(workers, cuda=device.type == "cuda")
@@ -196,13 +197,12 @@ def _encode_images(
     device = next(model.parameters()).device
     features: list[Tensor] = []
     metas: list[Mapping[str, Any]] = []
-    for entries in load_pictures(pictures, batch, workers=workers):
-        budget.spend([entry for _, entry in entries if isinstance(entry, Broken)])
-        samples = [entry for _, entry in entries if not isinstance(entry, Broken)]
-        if samples:
-            images = torch.stack([sample.image for sample in samples]).to(device)
-            features.append(F.normalize(model.encode_image(normalise(images, wanted)).float(), dim=-1).cpu())
-            metas += [sample.meta for sample in samples]
+    for pack in load_pictures(pictures, batch, workers=workers):
+        budget.spend(pack.broken)
+        if pack.images is not None:
+            images = normalise(pack.images.to(device), wanted)
+            features.append(F.normalize(model.encode_image(images).float(), dim=-1).cpu())
+            metas += pack.metas
     if not features:
         raise DataError(f"none of the {len(pictures)} images can be read")
     return torch.cat(features), metas

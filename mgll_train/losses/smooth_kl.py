@@ -33,9 +33,16 @@ class SmoothKl(NamedTuple):
 
 
 def smooth_kl(
-    logits: Sequence[Tensor], targets: Sequence[Tensor], *, reduction: Literal["sum", "mean"] = "sum"
+    logits: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    *,
+    reduction: Literal["sum", "mean"] = "sum",
+    kinds: Tensor | None = None,
 ) -> SmoothKl:
     """Sum (Eq. 6) or mean over levels of KL(P_level || M), averaged over the images that have texts at every level.
+
+    kinds: (n,) int64, such as the modality of each image. Images are compared within their kind, whose levels in play
+    are those that it has texts of: else no fundus photograph, which has no view, would count beside chest films.
 
     logits: one (n, K_g) matrix a level, fp32 or fp64, of this rank's images and the unique texts of the global batch.
     targets: one (n, K_g) matrix a level, > 0 where the text holds. Levels without a text in the whole batch are left
@@ -43,17 +50,35 @@ def smooth_kl(
     global value.
     """
     nothing = torch.stack([matrix.sum() * 0 for matrix in logits]).sum()
-    none = SmoothKl(nothing, nothing.detach(), nothing.detach())
-    holds = [matrix > 0 for matrix in targets]
+    if kinds is None:
+        kinds = torch.zeros(logits[0].shape[0], dtype=torch.int64, device=logits[0].device)
+    divergence, of_targets, samples = nothing, nothing.detach(), 0.0
+    for kind in torch.unique(gather.all_gather_rows(kinds)).tolist():
+        mine = kinds == kind
+        found = _within([m[mine] for m in logits], [m[mine] > 0 for m in targets], reduction)
+        if found is not None:
+            divergence, of_targets = divergence + found[0], of_targets + found[1]
+            samples += found[2]
+    share = gather.world_size() / samples if samples else 0.0
+    return SmoothKl(divergence * share, torch.zeros_like(of_targets), (of_targets * share).detach())
+
+
+def _within(
+    logits: Sequence[Tensor], holds: Sequence[Tensor], reduction: Literal["sum", "mean"]
+) -> tuple[Tensor, Tensor, float] | None:
+    """This rank's divergences, predicted and of the targets, of images of one kind, and how many took part globally.
+
+    None where fewer than two levels are in play or fewer than two samples are complete. Every rank must call it.
+    """
     in_play = gather.all_reduce_sum(torch.stack([matrix.sum() for matrix in holds])) > 0
     chosen = [g for g, used in enumerate(in_play.tolist()) if used]
     if len(chosen) < 2:
-        return none
+        return None
     complete = torch.stack([holds[g].any(1) for g in chosen]).all(0)
     tuples, repeats = _label_tuples(torch.cat([holds[g] for g in chosen], 1)[complete])
     samples = float(repeats.sum())
     if samples < 2:
-        return none
+        return None
 
     widths = [holds[g].shape[1] for g in chosen]
     log_repeats = repeats.to(logits[0].dtype).log()
@@ -63,9 +88,8 @@ def smooth_kl(
         mean_of_labels = lump_labels / lump_labels.sum(1, keepdim=True)
         predicted.append(F.log_softmax(logits[g][complete] @ mean_of_labels.T + log_repeats, 1))
         wanted.append(_log_target(holds[g][complete].to(logits[g].dtype), lump_labels, repeats))
-    share = gather.world_size() / samples / (1 if reduction == "sum" else len(chosen))
-    loss = _divergence(predicted) * share + nothing
-    return SmoothKl(loss, torch.zeros_like(none.floor), (_divergence(wanted) * share).detach())
+    parts = 1 if reduction == "sum" else len(chosen)
+    return _divergence(predicted) / parts, _divergence(wanted) / parts, samples
 
 
 def _divergence(log_p: Sequence[Tensor]) -> Tensor:

@@ -85,10 +85,13 @@ def build(name: str, levels: Sequence[str] = (), **options: Any) -> Objective:
     module = importlib.import_module(f"{__name__}.{name}")
     kind: type[Objective] = getattr(module, name.capitalize())
     known = [option for option in inspect.signature(kind).parameters if option != "levels"]
-    wrong = [_wrong(f"option of objective {name}", option, known) for option in options if option not in known]
+    wrong = [_wrong(f"option of objective {name}", str(option), known) for option in options if option not in known]
     if wrong:
         raise UserError(wrong)
-    return kind(levels, **options)
+    try:
+        return kind(levels, **options)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"options of objective {name}: {error}; found {options}") from error
 
 
 def non_finite(scalars: Mapping[str, Tensor]) -> list[str]:

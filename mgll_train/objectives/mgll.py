@@ -145,7 +145,8 @@ class Mgll(Objective):
         self, logits: Mapping[str, Tensor], cosines: Mapping[str, Tensor], batch: Batch
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         targets = [batch.levels[level].Y for level in self.levels]
-        term = smooth_kl([logits[level] for level in self.levels], targets, reduction=self.kl_reduction)
+        predicted = [logits[level] for level in self.levels]
+        term = smooth_kl(predicted, targets, reduction=self.kl_reduction, kinds=batch.modality)
         reported = {"smooth_kl": term.loss, "floor/smooth_kl": term.floor, "smooth_kl_of_targets": term.of_targets}
         return term.loss, term.floor, reported
 

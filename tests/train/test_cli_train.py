@@ -161,3 +161,21 @@ def test_pretrain_then_evaluate_from_the_shell(make_dataset: Make, small_model: 
     assert "macro AUC" in said and "report: " in said
     report = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert report["task"] == "zero-shot" and set(report["modalities"]) == {"fundus", "cxr"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_damaged_tar_ends_the_run_with_one_line(
+    make_dataset: Make, small_model: str, tmp_path: Path, workers: str
+) -> None:
+    """Also from a loader process, which must not stay behind: the call would not return."""
+    folder = make_dataset()
+    tar = folder / "train" / "000001.tar"
+    content = bytearray(tar.read_bytes())
+    content[: len(content) // 2] = b"\xff" * (len(content) // 2)
+    tar.write_bytes(bytes(content))
+    common: list[Any] = ["pretrain", "--shards", str(folder), "--model", small_model, "--batch", "8", "--steps", "20"]
+    code, said = call(*common, "--workers", workers, "--out", str(tmp_path / "run"))
+    assert code == 3, said
+    assert "000001.tar" in said
+    assert "Traceback" not in said

@@ -326,3 +326,25 @@ def test_a_value_that_is_not_finite_is_not_hidden():
     assert soft_clip(logits, targets, valid)[0].isnan()
     assert pointwise(logits, targets, valid)[0].isnan()
     assert smooth_kl([logits, draw(74)[0]], [targets, targets]).loss.isnan()
+
+
+def test_smooth_kl_counts_every_kind_of_image_with_the_levels_it_has():
+    """Photographs have no view: they must not fall out because chest films beside them have one."""
+    first, second, third = draw(61), draw(62), draw(63)
+    images = len(first[0])
+    nothing = torch.zeros_like(second[1])
+    film = [(x, y) for x, y, _ in (first, second, third)]
+    photograph = [first[:2], (second[0], nothing), third[:2]]
+    both_logits = [torch.cat([a[0], b[0]]) for a, b in zip(film, photograph, strict=True)]
+    both_targets = [torch.cat([a[1], b[1]]) for a, b in zip(film, photograph, strict=True)]
+    kinds = torch.tensor([0] * images + [1] * images)
+    apart = smooth_kl(both_logits, both_targets, kinds=kinds).loss
+    films = smooth_kl([x for x, _ in film], [y for _, y in film]).loss
+    photographs = smooth_kl([first[0], third[0]], [first[1], third[1]]).loss
+    complete = [
+        int(torch.stack([y.bool().any(1) for _, y in part]).all(0).sum()) for part in (film, [first[:2], third[:2]])
+    ]
+    expected = (films * complete[0] + photographs * complete[1]) / sum(complete)
+    torch.testing.assert_close(apart, expected, **CLOSE)
+    together = smooth_kl(both_logits, both_targets).loss
+    torch.testing.assert_close(together, films, **CLOSE)

@@ -316,10 +316,12 @@ def test_pictures_for_evaluation_come_whole_and_in_order(make_dataset: Make, sma
     reader = shards.Reader(shards.split_shards(found, "test"))
     for workers in (0, 2):
         pictures = Pictures(reader, View(32), shards.vocabulary(found))
-        entries = [entry for part in load_pictures(pictures, 6, workers=workers) for entry in part]
-        assert [number for number, _ in entries] == list(range(20))
-        for number, sample in entries:
-            assert not isinstance(sample, Broken)
+        packs = list(load_pictures(pictures, 6, workers=workers))
+        assert [len(pack.metas) for pack in packs] == [6, 6, 6, 2]
+        assert not any(pack.broken for pack in packs)
+        stacked = torch.cat([pack.images for pack in packs if pack.images is not None])
+        metas = [meta for pack in packs for meta in pack.metas]
+        for number in range(20):
             key, image, meta, _ = reader.read(number)
-            assert sample.meta == json.loads(meta) and sample.meta["uid"] == key
-            assert (sample.image.numpy() == render(image, View(32), grey=False)).all()
+            assert metas[number] == json.loads(meta) and metas[number]["uid"] == key
+            assert (stacked[number].numpy() == render(image, View(32), grey=False)).all()
