@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,13 @@ def _table(*columns: str, title: str | None = None) -> Table:
         left = number == 0 or name in words
         table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name in words)
     return table
+
+
+def _reflow(text: str, width: int) -> str:
+    """Paragraphs filled to the width; a block with an indented line is a folder tree and stays as it is."""
+    blocks = text.split("\n\n")
+    filled = [b if "\n " in b else textwrap.fill(" ".join(b.split("\n")), width) for b in blocks]
+    return "\n\n".join(filled)
 
 
 def show_build(report: Report) -> None:
@@ -110,6 +118,6 @@ def show_card(card: SourceCard) -> None:
         grid.add_row(key, value)
     console.print(grid)
     console.print("\nLayout\n", style="bold")
-    console.print(card.layout, markup=False, soft_wrap=True)
+    console.print(_reflow(card.layout, console.width), markup=False, soft_wrap=True)
     console.print("\nCite\n", style="bold")
     console.print(card.cite, markup=False, soft_wrap=True)
