@@ -30,7 +30,9 @@ def _table(*columns: str, title: str | None = None) -> Table:
 def _reflow(text: str, width: int) -> str:
     """Paragraphs filled to the width; a block with an indented line is a folder tree and stays as it is."""
     blocks = text.split("\n\n")
-    filled = [b if "\n " in b else textwrap.fill(" ".join(b.split("\n")), width) for b in blocks]
+    filled = [
+        b if "\n " in b else textwrap.fill(" ".join(b.split("\n")), width, break_on_hyphens=False) for b in blocks
+    ]
     return "\n\n".join(filled)
 
 
