@@ -20,13 +20,14 @@ def of_build(manifest: Manifest, plan: pa.Table, index: pa.Table, hierarchy: Hie
     """Figures over all splits.
 
     concepts: per concept name, level and number of images per state. attributes: per source number of images by view,
-    laterality, sex, age band and modality code. texts: per level instances, different texts and the commonest.
+    laterality, sex and age band. texts: per level instances, different texts and the commonest.
     quality: per source mean grey, contrast and sharpness (medians), and how often each flag was raised.
     """
     totals: dict[str, Counter[str]] = defaultdict(Counter)
     for split in manifest.splits.values():
         for concept, states in split["concepts"].items():
             totals[concept].update(states)
+    labelled = [concept for concept in hierarchy.concepts.values() if concept.id in totals]
     attributes: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     texts: dict[str, Counter[str]] = defaultdict(Counter)
     for content in plan["sample"].to_pylist():
@@ -56,8 +57,7 @@ def of_build(manifest: Manifest, plan: pa.Table, index: pa.Table, hierarchy: Hie
                 "level": concept.level,
                 **{state.value: totals[concept.id][state.value] for state in State},
             }
-            for concept in sorted(hierarchy.concepts.values(), key=lambda c: -totals[c.id]["present"])
-            if concept.id in totals
+            for concept in sorted(labelled, key=lambda c: -totals[c.id]["present"])
         ],
         "attributes": {
             source: {key: dict(sorted(values.items())) for key, values in seen.items()}

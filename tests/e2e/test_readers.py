@@ -147,3 +147,14 @@ def test_every_present_concept_traces_to_a_word_of_its_source(dataset: Path) -> 
 def _ancestors(concept: str, vocabulary: dict[str, dict[str, list[str]]]) -> set[str]:
     up = set(vocabulary[concept]["parents"])
     return up.union(*(_ancestors(parent, vocabulary) for parent in up))
+
+
+def test_stats_list_the_concepts_that_some_image_has_a_label_for(dataset: Path) -> None:
+    figures = json.loads((dataset / "stats.json").read_text())
+    manifest = Manifest.load(dataset)
+    labelled = {concept for content in manifest.splits.values() for concept in content["concepts"]}
+    assert {row["id"] for row in figures["concepts"]} == labelled
+    for row in figures["concepts"]:
+        for state in ("present", "absent", "uncertain"):
+            counts = [s["concepts"].get(row["id"], {}).get(state, 0) for s in manifest.splits.values()]
+            assert row[state] == sum(counts)
