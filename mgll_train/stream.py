@@ -212,22 +212,6 @@ class Steps(Dataset[Loaded]):
         return self._orders[epoch]
 
 
-class Pictures(Dataset[tuple[int, Sample | Broken]]):
-    """Every sample once, in the order of the shards, as it is stored: for evaluation."""
-
-    def __init__(self, reader: Reader, view: View, vocabulary: Vocabulary) -> None:
-        self.reader, self.view, self.concepts = reader, view, frozenset(vocabulary.concepts)
-
-    def __len__(self) -> int:
-        return len(self.reader)
-
-    def __getitem__(self, number: int) -> tuple[int, Sample | Broken]:
-        try:
-            return number, read_sample(self.reader, number, self.view, self.concepts)
-        except (BrokenSampleError, DataError) as error:
-            return number, Broken(number, str(error), isinstance(error, DataError))
-
-
 def normalise(images: Tensor, wanted: Preprocess) -> Tensor:
     """uint8 RGB images (n, 3, H, W) as the model's image tower wants them: float32, (x / 255 - mean) / std."""
     mean = torch.tensor(wanted.mean, device=images.device).view(1, 3, 1, 1)
@@ -262,43 +246,12 @@ def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool)
         num_workers=workers,
         pin_memory=cuda,
         prefetch_factor=2 if workers else None,
-        worker_init_fn=_prepare_worker if workers else None,
+        worker_init_fn=prepare_worker if workers else None,
     )
-    return _guarded(iter(loader))
+    return guarded(iter(loader))
 
 
-@dataclass(frozen=True)
-class Pack:
-    """Readable samples of an evaluation batch: images (n, 3, H, W) uint8 (None for n = 0), their JSON; what is broken.
-
-    Stacked in the loader process: one shared memory file a batch, not one an image.
-    """
-
-    images: Tensor | None
-    metas: tuple[Mapping[str, Any], ...]
-    broken: tuple[Broken, ...]
-
-
-def _pack(entries: Sequence[tuple[int, Sample | Broken]]) -> Pack:
-    samples = [entry for _, entry in entries if isinstance(entry, Sample)]
-    images = torch.stack([sample.image for sample in samples]) if samples else None
-    broken = tuple(entry for _, entry in entries if isinstance(entry, Broken))
-    return Pack(images, tuple(sample.meta for sample in samples), broken)
-
-
-def load_pictures(pictures: Pictures, batch: int, *, workers: int) -> Iterator[Pack]:
-    """Batches of at most `batch` samples for evaluation, in order."""
-    loader: DataLoader[Any] = DataLoader(
-        pictures,
-        batch_size=batch,
-        num_workers=workers,
-        collate_fn=_pack,
-        worker_init_fn=_prepare_worker if workers else None,
-    )
-    return _guarded(iter(loader))
-
-
-def _guarded(batches: Iterator[T]) -> Iterator[T]:
+def guarded(batches: Iterator[T]) -> Iterator[T]:
     """The batches; ends the loader processes with the loop, and says in words when one was killed."""
     try:
         yield from batches
@@ -316,7 +269,7 @@ def _guarded(batches: Iterator[T]) -> Iterator[T]:
             shutdown()
 
 
-def _prepare_worker(_: int) -> None:
+def prepare_worker(_: int) -> None:
     import cv2
 
     # One thread a worker: the processes are the parallelism. A Ctrl-C or a scheduler's SIGTERM reaches the whole group;

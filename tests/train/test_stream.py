@@ -16,16 +16,15 @@ from hypothesis import strategies as st
 
 from mgll_train import shards
 from mgll_train.errors import DataError, UserError
+from mgll_train.evaluate.pictures import Pictures, load_pictures
 from mgll_train.model import build_model
 from mgll_train.picture import UnreadablePictureError, View, render
 from mgll_train.stream import (
     Broken,
     BrokenSampleError,
     Budget,
-    Pictures,
     Plan,
     Steps,
-    load_pictures,
     load_steps,
     normalise,
     read_sample,

@@ -1,0 +1,65 @@
+"""Every sample of a split once, in the order of the shards, for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from mgll_train.batch import Sample
+from mgll_train.errors import DataError
+from mgll_train.picture import View
+from mgll_train.shards import Reader
+from mgll_train.stream import Broken, BrokenSampleError, guarded, prepare_worker, read_sample
+from mgll_train.targets import Vocabulary
+
+
+class Pictures(Dataset[tuple[int, Sample | Broken]]):
+    """Every sample once, in the order of the shards, as it is stored: for evaluation."""
+
+    def __init__(self, reader: Reader, view: View, vocabulary: Vocabulary) -> None:
+        self.reader, self.view, self.concepts = reader, view, frozenset(vocabulary.concepts)
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, number: int) -> tuple[int, Sample | Broken]:
+        try:
+            return number, read_sample(self.reader, number, self.view, self.concepts)
+        except (BrokenSampleError, DataError) as error:
+            return number, Broken(number, str(error), isinstance(error, DataError))
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Readable samples of an evaluation batch: images (n, 3, H, W) uint8 (None for n = 0), their JSON; what is broken.
+
+    Stacked in the loader process: one shared memory file a batch, not one an image.
+    """
+
+    images: Tensor | None
+    metas: tuple[Mapping[str, Any], ...]
+    broken: tuple[Broken, ...]
+
+
+def _pack(entries: Sequence[tuple[int, Sample | Broken]]) -> Pack:
+    samples = [entry for _, entry in entries if isinstance(entry, Sample)]
+    images = torch.stack([sample.image for sample in samples]) if samples else None
+    broken = tuple(entry for _, entry in entries if isinstance(entry, Broken))
+    return Pack(images, tuple(sample.meta for sample in samples), broken)
+
+
+def load_pictures(pictures: Pictures, batch: int, *, workers: int) -> Iterator[Pack]:
+    """Batches of at most `batch` samples for evaluation, in order."""
+    loader: DataLoader[Any] = DataLoader(
+        pictures,
+        batch_size=batch,
+        num_workers=workers,
+        collate_fn=_pack,
+        worker_init_fn=prepare_worker if workers else None,
+    )
+    return guarded(iter(loader))
