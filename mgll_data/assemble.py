@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mgll_data import labels, pictures, plan, records, shard, stage
 from mgll_data.curate import groups, split
@@ -99,8 +99,8 @@ class Run:
         """Encoded bytes of an image in the store."""
         return pictures.read_bytes(self.store, pack, offset, length)
 
-    def groups(self, decided: list[Outcome], table: pa.Table, index: pa.Table | None) -> tuple[pa.Table, int]:
-        """GROUPS of the images still kept, and the number of near duplicates. A dry run has no pictures to compare."""
+    def groups(self, decided: list[Outcome], table: pa.Table, index: pa.Table | None) -> pa.Table:
+        """GROUPS of the images still kept. A dry run has no pictures to compare."""
         kept = {o.uid for o in decided if o.outcome == "kept"}
         rows = [r for r in table.select(["uid", "source", "patient", "study"]).to_pylist() if r["uid"] in kept]
         images = {r["uid"]: r for r in index.to_pylist()} if index is not None else {}
@@ -118,23 +118,12 @@ class Run:
             curate=asdict(curate),
             images=asdict(self.recipe.images),
         )
-        name = "groups" if index is not None else "groups-dry"
-        near_file = self.cache / f"{name}-near.json"
-        pairs: list[Any] = []
+        ordered = [s.card.name for s in self.found]
 
         def make() -> pa.Table:
-            ordered = [s.card.name for s in self.found]
-            made, near = groups.group(
-                rows, ordered, curate, lambda i: pictures.thumbnail(self.store, images[rows[i]["uid"]])
-            )
-            pairs.extend(near)
-            stage.write_json(near_file, pairs)
-            return made
+            return groups.group(rows, ordered, curate, lambda i: pictures.thumbnail(self.store, images[rows[i]["uid"]]))
 
-        if not near_file.is_file():
-            (self.cache / f"{name}.parquet").unlink(missing_ok=True)
-        made = self._table(name, key, make)
-        return made, len(json.loads(near_file.read_text(encoding="utf-8")))
+        return self._table("groups" if index is not None else "groups-dry", key, make)
 
     def splits(self, table: pa.Table, group_table: pa.Table) -> pa.Table:
         """SPLITS of the images that are kept. Copies have a say in their group's split, then they are left out."""

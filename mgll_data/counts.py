@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mgll_data.errors import CorruptError
+from mgll_data.errors import CorruptError, UsageError
 from mgll_data.schema import SPLITS, Ontology, State
 
 
@@ -89,3 +89,10 @@ def check_identity(counts: Mapping[str, Mapping[str, int]], planned: Counter[str
         total = sum(count[outcome] for outcome in OUTCOMES)
         if count["read"] != total or count["kept"] != planned[name]:
             raise CorruptError(f"{name}: the counts do not add up: {dict(count)}, {planned[name]} samples planned")
+
+
+def check_leakage(leaks: Mapping[str, int]) -> None:
+    """Raise UsageError where patients, groups or pictures stand in two splits (counts of `leakage`)."""
+    found = {kind: number for kind, number in leaks.items() if number}
+    if found:
+        raise UsageError(f"patients, groups or pictures stand in two splits: {found}. Set split.official to ignore.")

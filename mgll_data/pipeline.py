@@ -6,11 +6,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mgll_data import assemble, counts, identity, outcomes, products, publish, validate
-from mgll_data.errors import CorruptError, UsageError
-from mgll_data.manifest import Manifest
+from mgll_data.errors import CorruptError
 from mgll_data.progress import Progress
 from mgll_data.recipe import Recipe
 from mgll_data.records import OpenSource, open_sources
@@ -104,7 +103,8 @@ def _stages(
     private = cache / "quarantine.parquet"
     write_table(outcomes.table(decided, private=True), private)
     outcomes.check_budget(decided, recipe.limits.quarantine, str(private))
-    groups, report.near_duplicates = run.groups(decided, records, index)
+    groups = run.groups(decided, records, index)
+    report.near_duplicates = sum(map(len, groups["near"].to_pylist()))
     splits = run.splits(records, groups)
     decided = outcomes.final(decided, groups, splits)
     write_table(outcomes.table(decided, private=True), private)
@@ -121,7 +121,10 @@ def _stages(
     plan = run.plan(decided, records, concepts, index, texts, splits)
     counts.check_identity(report.sources, Counter(plan["source"].to_pylist()))
     shards, report.shards_written, report.shards_reused = run.shards(plan, index, folder)
-    manifest = _products(recipe, setup, found, report, run, plan, index, labels, decided, shards, folder)
+    manifest = identity.manifest(recipe, setup, found, report.sources, report.quarantine, plan, index, shards)
+    counts.check_leakage(manifest.leakage)
+    lost = outcomes.table(decided, private=False)
+    products.write(folder, manifest, setup, plan, index, lost, labels, run.read_image)
     report.id = manifest.id
     report.splits = {name: split["samples"] for name, split in manifest.splits.items()}
     started = time.monotonic()
@@ -138,28 +141,6 @@ def _stages(
         started = time.monotonic()
         with progress.stage("publish", len(publish.files(folder, manifest)), "files") as advance:
             report.published = publish.publish(
-                folder, recipe.publish.to, public=recipe.publish.public, progress=advance
+                folder, recipe.publish.to, public=recipe.publish.public, validated=True, progress=advance
             )
         progress.finished("publish", report.published, time.monotonic() - started)
-
-
-def _products(
-    recipe: Recipe,
-    setup: Setup,
-    found: list[OpenSource],
-    report: Report,
-    run: assemble.Run,
-    plan: pa.Table,
-    index: pa.Table,
-    labels: pa.Table,
-    decided: list[outcomes.Outcome],
-    shards: dict[str, list[Any]],
-    folder: Path,
-) -> Manifest:
-    manifest = identity.manifest(recipe, setup, found, report.sources, report.quarantine, plan, index, shards)
-    leaks = {kind: number for kind, number in manifest.leakage.items() if number}
-    if leaks:
-        raise UsageError(f"patients, groups or pictures stand in two splits: {leaks}. Set split.official to ignore.")
-    lost = outcomes.table(decided, private=False)
-    products.write(folder, manifest, setup, plan, index, lost, labels, run.read_image)
-    return manifest

@@ -25,18 +25,26 @@ def files(folder: Path, manifest: Manifest) -> list[str]:
     return [*top, *inner, *shards, FILE]
 
 
-def publish(path: Path, to: str, *, public: bool = False, progress: Callable[[int], None] = lambda done: None) -> str:
+def publish(
+    path: Path,
+    to: str,
+    *,
+    public: bool = False,
+    validated: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> str:
     """Copy a finished dataset to `<to>/<name>/<id>/` and let LATEST name it; returns that place.
 
     `to` is a folder or an fsspec URL. A version that is already there is left as it is. Shards equal to the previous
     version's are hard-linked (local folders). Raises UsageError if a source forbids redistribution and the place is
     public (`public`, or a file PUBLIC in it), CorruptError if the dataset does not agree with its manifest.
-    `progress` is called with the number of files done.
+    `validated`: the caller has just compared it with its manifest, which reads every shard. `progress` is called with
+    the number of files done.
     """
     folder, manifest = validation.load(path)
-    verdict = validation.validate(path)
-    if verdict.problems:
-        raise CorruptError("not published, the dataset is not what its manifest says:\n" + "\n".join(verdict.problems))
+    problems = [] if validated else validation.validate(path).problems
+    if problems:
+        raise CorruptError("not published, the dataset is not what its manifest says:\n" + "\n".join(problems))
     if "://" in to and not to.startswith("file://"):
         _check_public(manifest, to, public)
         return _publish_url(folder, manifest, to, progress)

@@ -86,8 +86,8 @@ _TABLES = {
     "index": """uid:s source:s outcome:s reason:s detail:s pack:s offset:i length:i width:i height:i original_width:i
         original_height:i crop_x0:i crop_y0:i crop_x1:i crop_y1:i file_sha256:s pixel_sha256:s dhash:s mean:f std:f
         sharpness:f flags:l file_size:i file_mtime_ns:i modality_code:s view:s laterality:s""",
-    # duplicate_of is the uid of the copy that is kept.
-    "groups": "uid:s group:s duplicate_of:s",
+    # duplicate_of is the uid of the copy that is kept; near lists the later pictures found to be near duplicates.
+    "groups": "uid:s group:s duplicate_of:s near:l",
     "splits": "uid:s group:s split:s reason:s",
     "texts": "uid:s level:s ordinal:i id:s text:s concepts:l",
     # One row per sample, in tar order. `sample` is the JSON member, `caption` the text member.

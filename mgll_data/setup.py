@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from mgll_data import hierarchy as hierarchies
 from mgll_data.errors import UsageError
@@ -48,7 +47,7 @@ def set_up(recipe: Recipe) -> Setup:
         raise UsageError(
             [f"{folder / 'templates.yaml'}: no phrases for {concept}, which labels can say" for concept in silent]
         )
-    return Setup(hierarchy, templates, maps, {name: digest(folder / name) for name in FILES})
+    return Setup(hierarchy, templates, maps, {name: file_sha256(folder / name) for name in FILES})
 
 
 def reachable(maps: dict[str, LabelMap], hierarchy: Hierarchy) -> set[str]:
@@ -72,8 +71,3 @@ def reachable(maps: dict[str, LabelMap], hierarchy: Hierarchy) -> set[str]:
         negation for negation, negated in hierarchy.negations.items() if negated in hierarchy.ontology.down(denied)
     }
     return said | follows
-
-
-def digest(path: Path) -> str:
-    """sha256 of a vocabulary file."""
-    return file_sha256(path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 
 
 class Components:
@@ -48,8 +48,8 @@ def group(
     sources: Sequence[str],
     curate: Curate,
     thumbnail: Callable[[int], NDArray[np.float32]],
-) -> tuple[pa.Table, list[tuple[str, str, float]]]:
-    """GROUPS of the usable images, and the near duplicates found as (uid, uid, correlation).
+) -> pa.Table:
+    """GROUPS of the usable images.
 
     rows: uid, source, patient, study, pixel_sha256, dhash of each image; sources: names in recipe order. Under
     `exact: drop` all but the first copy (by recipe order, then uid) get `duplicate_of`. A group is named after its
@@ -75,13 +75,13 @@ def group(
         components.join(same)
         if curate.exact == "drop":
             duplicate_of |= {i: rows[same[0]]["uid"] for i in same[1:]}
-    found = []
+    near: dict[int, list[str]] = {}
     if curate.near.action == "group":
         alone = [i for i in range(len(rows)) if i not in duplicate_of]
         hashes = [rows[i]["dhash"] for i in alone]
-        for a, b, agreement in duplicates.near(hashes, curate.near.bits, lambda k: thumbnail(order[alone[k]])):
+        for a, b, _ in duplicates.near(hashes, curate.near.bits, lambda k: thumbnail(order[alone[k]])):
             components.join((alone[a], alone[b]))
-            found.append((rows[alone[a]]["uid"], rows[alone[b]]["uid"], agreement))
+            near.setdefault(alone[a], []).append(rows[alone[b]]["uid"])
     first: dict[int, int] = {}
     for i in range(len(rows)):
         first.setdefault(components.find(i), i)
@@ -89,5 +89,6 @@ def group(
     for i, row in enumerate(rows):
         head = rows[first[components.find(i)]]
         name = "g-" + hashlib.sha256((head["patient"] or head["uid"]).encode()).hexdigest()[:16]
-        table.append({"uid": row["uid"], "group": name, "duplicate_of": duplicate_of.get(i)})
-    return pa.Table.from_pylist(table, schema=arrow_schema("groups")), found
+        copy_of = duplicate_of.get(i)
+        table.append({"uid": row["uid"], "group": name, "duplicate_of": copy_of, "near": sorted(near.get(i, ()))})
+    return pa.Table.from_pylist(table, schema=arrow_schema("groups"))

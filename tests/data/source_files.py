@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mgll_data.schema import EXCLUSION_REASONS, QUARANTINE_REASONS
 from mgll_data.sources.base import RawRecord, Rejected
-
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+from tests.conftest import SHARED
 
 
 def real(name):

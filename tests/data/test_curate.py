@@ -57,7 +57,7 @@ def row(uid: str, source: str = "a", patient: str | None = None, pixels: str | N
 
 def grouped(rows: Sequence[dict[str, Any]], sources: Sequence[str] = ("a", "b")) -> dict[str, tuple[str, str | None]]:
     curate = Curate(near=Near(action="ignore"))
-    table, _ = groups.group(rows, sources, curate, lambda i: picture(i))
+    table = groups.group(rows, sources, curate, lambda i: picture(i))
     return {r["uid"]: (r["group"], r["duplicate_of"]) for r in table.to_pylist()}
 
 
@@ -69,6 +69,16 @@ def test_groups_are_components_over_patients_and_copies() -> None:
     assert found["a-3"][0] == found["b-1"][0] == found["b-2"][0]
     assert len({g for g, _ in found.values()}) == 3
     assert found["b-1"][1] == "a-3"
+
+
+def test_near_duplicates_are_grouped_and_named_in_the_table() -> None:
+    rows = [row(f"a-{i}") for i in range(4)]
+    table = groups.group(rows, ["a"], Curate(), lambda i: picture(0 if i in (1, 3) else i + 10))
+    found = {r["uid"]: r for r in table.to_pylist()}
+    assert found["a-1"]["near"] == ["a-3"]
+    assert found["a-1"]["group"] == found["a-3"]["group"]
+    assert len({r["group"] for r in found.values()}) == 3
+    assert sum(len(r["near"]) for r in found.values()) == 1
 
 
 def test_a_source_added_at_the_end_renames_no_group() -> None:

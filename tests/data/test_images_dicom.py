@@ -21,8 +21,8 @@ from mgll_data.images.dicom_words import is_elsewhere, view_from_words, view_of
 from mgll_data.images.headers import sniff
 from mgll_data.images.process import ImageOptions, process
 from mgll_data.images.raster import Picture
+from tests.conftest import SHARED
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 WG04 = SHARED / "dicom-nema-wg04"
 MISC = SHARED / "dicom-misc-xray"
 FUJI, FUJI_WRAPPED = MISC / "fo-dicom" / "CR-MONO1-10-chest", MISC / "rse-panimg" / "cxr.dcm"

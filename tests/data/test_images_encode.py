@@ -10,8 +10,8 @@ from mgll_data.curate.quality import measure
 from mgll_data.images.encode import EXTENSIONS, encode, reduce_to
 from mgll_data.images.fundus import find_field
 from mgll_data.images.process import ImageOptions, dhash, process
+from tests.conftest import SHARED
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 IDRID = SHARED / "IDRiD"
 
 

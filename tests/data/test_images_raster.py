@@ -14,8 +14,8 @@ from mgll_data.errors import SampleError
 from mgll_data.images.headers import read_header, sniff
 from mgll_data.images.process import ImageOptions, process
 from mgll_data.images.raster import read_raster, scale_for, stretch
+from tests.conftest import SHARED
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 OPTIONS = ImageOptions(side=128, min_side=32)
 
 

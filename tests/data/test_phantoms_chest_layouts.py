@@ -28,8 +28,8 @@ from mgll_data.phantoms.chest_film import Finding
 from mgll_data.phantoms.chest_reports import index_terms, report
 from mgll_data.phantoms.layouts import covid19_hannover, nih_cxr14, openi, rsna_pneumonia
 from mgll_data.sources.base import RawRecord, find
+from tests.conftest import SHARED
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 CHEST = ("covid19_hannover", "nih_cxr14", "openi", "rsna_pneumonia")
 
 

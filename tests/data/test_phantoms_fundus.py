@@ -22,8 +22,8 @@ from mgll_data.phantoms.layouts import aptos2019, idrid, odir5k, rfmid
 from mgll_data.phantoms.writing import units
 from mgll_data.schema import QUARANTINE_REASONS
 from mgll_data.sources.base import RawRecord, Rejected, find, missing
+from tests.conftest import SHARED
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 PAINTERS = {**UNDER_VESSELS, **OVER_VESSELS}
 LAYOUTS = ("idrid", "aptos2019", "rfmid", "odir5k")
 COUNT, SEED = 72, 5
@@ -415,7 +415,7 @@ def test_rfmid_files_and_headers(drawn: dict[str, tuple[Path, dict[str, Any]]]) 
 
 
 def test_rfmid_header_equals_the_real_one() -> None:
-    real = SHARED / "data/RFMiD-labels/Training_Set/Training_Set/RFMiD_Training_Labels.csv"
+    real = SHARED / "RFMiD-labels/Training_Set/Training_Set/RFMiD_Training_Labels.csv"
     if not real.is_file():
         pytest.skip("the real label file is not here")
     assert read(real)[0] == ["ID", "Disease_Risk", *rfmid.CODES]
@@ -465,7 +465,7 @@ def test_odir_rows_flags_and_keywords(drawn: dict[str, tuple[Path, dict[str, Any
 
 
 def test_odir_keywords_are_those_of_the_source() -> None:
-    real = SHARED / "data/noncommercial/ODIR-5K-subset/full_df.annotation-layout.csv"
+    real = SHARED / "noncommercial/ODIR-5K-subset/full_df.annotation-layout.csv"
     if not real.is_file():
         pytest.skip("the real label file is not here")
     with real.open(encoding="utf-8", newline="") as file:
@@ -476,7 +476,7 @@ def test_odir_keywords_are_those_of_the_source() -> None:
         for side in ("Left", "Right")
         for word in row[f"{side}-Diagnostic Keywords"].split("\uff0c")
     }
-    listed = SHARED / "facts/tables/fundus_label_vocab.csv"
+    listed = SHARED.parent / "facts/tables/fundus_label_vocab.csv"
     known |= {row[0] for row in read(listed) if row[1] == "08_ODIR"}
     assert set(odir5k.KEYWORDS) | set(odir5k.ARTEFACTS) <= known
 
