@@ -61,7 +61,7 @@ class Run:
             version=labels.VERSION,
             records=[self._digest(f"records-{s.card.name}") for s in self.found],
             cards=[asdict(s.card) for s in self.found],
-            vocab=[self.setup.digests["hierarchy.csv"], self.setup.digests["labels.csv"]],
+            vocab=[self.setup.digests["hierarchy.csv"], self.setup.labels_digest],
             labels=asdict(self.recipe.labels) | {"hierarchy": ""},
         )
         made: list[tuple[pa.Table, pa.Table]] = []
@@ -157,7 +157,7 @@ class Run:
             version=targets.VERSION,
             subjects=[[s.uid, sorted(s.present), s.view, s.laterality, s.modality_code] for s in subjects],
             texts=asdict(recipe.texts),
-            vocab=self.setup.digests,
+            vocab=self.setup.wording_digest,
         )
 
         def make() -> pa.Table:
@@ -201,7 +201,7 @@ class Run:
             splits=splits.to_pylist(),
             index=index.select(["uid", "pack", "offset", "length", "file_sha256"]).to_pylist(),
             images=asdict(recipe.images),
-            vocab=self.setup.digests["labels.csv"],
+            vocab=self.setup.labels_digest,
             seed=recipe.seed,
             shards=asdict(recipe.shards),
             levels=recipe.texts.levels,

@@ -21,7 +21,7 @@ RELATIONS = ("exact", "broader", "narrower", "uncertain", "none")
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of `labels.csv`: what a raw word says of a concept.
+    """One row of a label table: what a raw word says of a concept.
 
     relation: how the concept stands to the word. exact: the same. broader: it covers more (presence passes, absence
     does not). narrower: it covers less (absence passes, presence makes it uncertain). uncertain: the word raises it
@@ -60,7 +60,7 @@ class Statement:
 
 
 class LabelMap:
-    """The rows of `labels.csv` for one source."""
+    """The label table of one source."""
 
     def __init__(self, card: SourceCard, rules: Mapping[str, tuple[Rule, ...]]) -> None:
         self._card = card
@@ -105,39 +105,52 @@ class LabelMap:
 
 
 def load_labels(folder: Path, cards: Iterable[SourceCard], hierarchy: Hierarchy) -> dict[str, LabelMap]:
-    """Label maps of these sources from `folder/labels.csv`, by source name.
+    """Label maps of these sources from `folder/labels/<source>.csv`, by source name.
 
-    Raises UsageError with every problem: a source without rows, an unknown concept, relation or state.
+    Raises UsageError with every problem: a source without a table, an unknown concept, relation or state.
     """
-    path = folder / "labels.csv"
-    wanted = {card.name: card for card in cards}
-    rows: dict[str, dict[str, tuple[Rule, ...]]] = {name: {} for name in wanted}
+    maps: dict[str, LabelMap] = {}
     problems: list[str] = []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            where = f"{path}:{reader.line_num}"
-            relation, asserts = row["relation"].strip(), row["asserts"].strip() or "present"
-            concept = row["concept"].strip()
-            if relation not in RELATIONS:
-                problems.append(f"{where}: relation {relation!r} is not one of {', '.join(RELATIONS)}")
-            elif asserts not in ("present", "absent"):
-                problems.append(f"{where}: asserts {asserts!r} is neither present nor absent")
-            elif relation == "none" and (concept or not row["note"].strip()):
-                problems.append(f"{where}: an unmapped label has no concept and a note that says why")
-            elif relation != "none" and concept not in hierarchy.ontology:
-                near = get_close_matches(concept, hierarchy.concepts, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                problems.append(f"{where}: unknown concept {concept!r}{hint}")
-            elif row["source"] in wanted:
-                rule = Rule(concept, cast(Relation, relation), State(asserts), row["note"].strip())
-                source = rows[row["source"]]
-                source[row["label"]] = (*source.get(row["label"], ()), rule)
-    problems += [f"{path}: no row for source {name!r}" for name in wanted if not rows[name]]
-    for card in wanted.values():
+    for card in cards:
+        path = label_table(folder, card.name)
+        rules: dict[str, tuple[Rule, ...]] = {}
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file)
+                for row in reader:
+                    rule = _rule(row, f"{path}:{reader.line_num}", hierarchy)
+                    if isinstance(rule, Rule):
+                        rules[row["label"]] = (*rules.get(row["label"], ()), rule)
+                    else:
+                        problems.append(rule)
+        if not rules:
+            problems.append(f"{path}: no row for source {card.name!r}")
         problems += [
             f"{card.name}: scope names unknown concept {c!r}" for c in card.scope if c not in hierarchy.ontology
         ]
+        maps[card.name] = LabelMap(card, rules)
     if problems:
         raise UsageError(problems)
-    return {name: LabelMap(card, rows[name]) for name, card in wanted.items()}
+    return maps
+
+
+def label_table(folder: Path, source: str) -> Path:
+    """Where the vocabulary in `folder` keeps the label table of a source."""
+    return folder / "labels" / f"{source}.csv"
+
+
+def _rule(row: Mapping[str, str], where: str, hierarchy: Hierarchy) -> Rule | str:
+    """The rule of a row, or what is wrong with it."""
+    relation, asserts = row["relation"].strip(), row["asserts"].strip() or "present"
+    concept, note = row["concept"].strip(), row["note"].strip()
+    if relation not in RELATIONS:
+        return f"{where}: relation {relation!r} is not one of {', '.join(RELATIONS)}"
+    if asserts not in ("present", "absent"):
+        return f"{where}: asserts {asserts!r} is neither present nor absent"
+    if relation == "none" and (concept or not note):
+        return f"{where}: an unmapped label has no concept and a note that says why"
+    if relation != "none" and concept not in hierarchy.ontology:
+        near = get_close_matches(concept, hierarchy.concepts, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{where}: unknown concept {concept!r}{hint}"
+    return Rule(concept, cast(Relation, relation), State(asserts), note)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mgll_data.errors import UsageError
-from mgll_data.harmonise import LabelMap
+from mgll_data.harmonise import LabelMap, label_table
 from mgll_data.hierarchy import Closed, Hierarchy
 from mgll_data.schema import State, arrow_schema
 
@@ -85,5 +85,6 @@ def _problems(
         near = maps[source].nearest(word)
         hint = f"; nearest listed: {', '.join(map(repr, near))}" if near else ""
         problems.append(f"{source}: {places[source, word]}: label {word!r} ({count} times) is not in the table{hint}")
-    advice = f"Add a row to {vocab / 'labels.csv'}, or set labels.unmapped to quarantine or ignore in the recipe."
+    tables = ", ".join(str(label_table(vocab, source)) for source in sorted({source for source, _ in counts}))
+    advice = f"Add a row to {tables}, or set labels.unmapped to quarantine or ignore in the recipe."
     return [*problems, advice]

@@ -29,7 +29,7 @@ class SourceUse:
 
 @dataclass(frozen=True)
 class Labels:
-    """hierarchy: fundus, cxr, or a folder with the same four files. unmapped: what a word outside labels.csv does."""
+    """hierarchy: fundus, cxr, or a folder laid out like theirs. unmapped: what a word outside the label tables does."""
 
     hierarchy: str
     uncertain: Literal["keep", "drop"] = "keep"

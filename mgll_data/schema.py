@@ -44,12 +44,31 @@ EXCLUSION_REASONS = (
     "view",  # not one of the recipe's views
     "not_chest",
     "not_fundus",
+    "no_label",  # the source names the picture and says nothing of it
     "multi_frame",
     "colour",
     "not_downloaded",  # `partial: true` in the recipe and the file is not there
     "unlisted",  # on disk, but no row of the label file names it
     "no_image",  # a report without a picture
     "split_conflict",  # its group stands in two official splits and the policy drops it
+)
+
+
+QUALIFIERS = (
+    "left",
+    "right",
+    "bilateral",
+    "mild",
+    "moderate",
+    "severe",
+    "upper",
+    "middle",
+    "lower",
+    "apical",
+    "basal",
+    "hilar",
+    "focal",
+    "diffuse",
 )
 
 

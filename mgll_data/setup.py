@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mgll_data import hierarchy as hierarchies
 from mgll_data.errors import UsageError
-from mgll_data.harmonise import LabelMap, load_labels
+from mgll_data.harmonise import LabelMap, label_table, load_labels
 from mgll_data.hierarchy import Hierarchy
 from mgll_data.recipe import Recipe
 from mgll_data.schema import State
@@ -16,17 +16,28 @@ from mgll_data.texts import templates as wording
 from mgll_data.texts.templates import Templates
 from mgll_data.vocabulary import unworded
 
-FILES = ("hierarchy.csv", "labels.csv", "templates.yaml", "explanations.csv")
+FILES = ("hierarchy.csv", "templates.yaml", "explanations.csv")
+LABELS = "labels"
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The vocabulary of a recipe, loaded. digests: sha256 of each vocabulary file by name."""
+    """The vocabulary of a recipe, loaded. digests: sha256 of each vocabulary file that the recipe uses, by its name."""
 
     hierarchy: Hierarchy
     templates: Templates
     maps: dict[str, LabelMap]
     digests: dict[str, str]
+
+    @property
+    def wording_digest(self) -> dict[str, str]:
+        """The digests of the hierarchy and the wording alone."""
+        return {name: self.digests[name] for name in FILES}
+
+    @property
+    def labels_digest(self) -> dict[str, str]:
+        """The digests of the label tables alone."""
+        return {name: digest for name, digest in self.digests.items() if name.startswith(f"{LABELS}/")}
 
 
 def set_up(recipe: Recipe) -> Setup:
@@ -47,7 +58,9 @@ def set_up(recipe: Recipe) -> Setup:
         raise UsageError(
             [f"{folder / 'templates.yaml'}: no phrases for {concept}, which labels can say" for concept in silent]
         )
-    return Setup(hierarchy, templates, maps, {name: file_sha256(folder / name) for name in FILES})
+    digests = {name: file_sha256(folder / name) for name in FILES}
+    digests |= {f"{LABELS}/{name}.csv": file_sha256(label_table(folder, name)) for name in maps}
+    return Setup(hierarchy, templates, maps, digests)
 
 
 def reachable(maps: dict[str, LabelMap], hierarchy: Hierarchy) -> set[str]:

@@ -54,9 +54,9 @@ def stream(source: str, seed: int, number: int) -> np.random.Generator:
     return np.random.default_rng((seed, zlib.crc32(source.encode()), number))
 
 
-def encode(image: NDArray[np.uint8], kind: Literal["jpg", "png"]) -> bytes:
-    """A grey (H, W), RGB or RGBA image as JPEG of quality 92, or as PNG made fast rather than small."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, 92]
+def encode(image: NDArray[np.uint8], kind: Literal["jpg", "png", "tif", "bmp", "ppm"]) -> bytes:
+    """A grey (H, W), RGB or RGBA image as JPEG of quality 92, as PNG made fast rather than small, or as the others."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, 92] if kind == "jpg" else []
     if kind == "png":
         # Film noise has no repeats to find: coding its bytes alone is faster and no larger. Photographs have runs.
         strategy = cv2.IMWRITE_PNG_STRATEGY_RLE if image.ndim == 3 else cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY

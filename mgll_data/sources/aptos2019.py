@@ -8,7 +8,8 @@ from pathlib import Path
 from mgll_data.errors import SampleError
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
-from mgll_data.sources.tables import Images, Row, first_file, records
+from mgll_data.sources.files import Images
+from mgll_data.sources.tables import Row, first_file, records
 
 CARD = SourceCard(
     name="aptos2019",

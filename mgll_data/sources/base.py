@@ -33,6 +33,9 @@ class SourceCard:
     scope means. normal_excludes_all: whether the source's "normal" denies every abnormality, not only the scope.
     layout: lines that show the folder as published. needs: glob patterns, each of which must match below the root.
     path_labels: raw words are `/`-separated paths, looked up by their longest listed prefix of whole segments.
+    derives: names of the sources whose pictures this one publishes again, whole or in part.
+    patients_of: name of the source whose patient keys this one uses ('' for its own): equal keys are one patient.
+    votes: the labels come from several readers as `RawRecord.votes`, and the recipe's `labels.votes` decides.
     """
 
     name: str
@@ -53,6 +56,9 @@ class SourceCard:
     layout: str
     needs: tuple[str, ...]
     path_labels: bool = False
+    derives: tuple[str, ...] = ()
+    patients_of: str = ""
+    votes: bool = False
 
     def public(self) -> dict[str, Any]:
         """The card as `mgll-data sources --json` prints it."""
@@ -75,6 +81,11 @@ class RawRecord:
     source's keys, pseudonymised before anything is written. view: pa, ap, lateral or None. laterality: left, right or
     None. labels: raw word -> state. age in years. sex: F, M or None. report: section name -> text.
     captions: `modality` a DICOM modality code, `study` and `series` free descriptions (normalised later, never copied).
+    votes: raw word -> (readers who saw it, readers who were asked); such a word does not stand in `labels`.
+    qualifiers: raw word -> side, severity and place as the source states them, each of `schema.QUALIFIERS`.
+    same_as: (source, key) of pictures in other sources that this one repeats; key is that source's image path or,
+    where only this is known, its file name without folder. attrs: further facts worth keeping, by name, such as
+    `cup_to_disc`; numbers or words, never an identifier, a date or free text.
     """
 
     image: str
@@ -91,6 +102,10 @@ class RawRecord:
     sex: str | None = None
     device: str | None = None
     official_split: str | None = None
+    votes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    qualifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    same_as: tuple[tuple[str, str], ...] = ()
+    attrs: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,7 @@ class Source:
 def names() -> tuple[str, ...]:
     """Names of all sources, sorted: the modules of this package that declare a card."""
     package = importlib.import_module("mgll_data.sources")
-    helpers = {"base", "tables"}
+    helpers = {"base", "files", "layouts", "masks", "tables"}
     return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in helpers))
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
-from mgll_data.sources.tables import Images, Row, age_in_years, first_file, records, sex
+from mgll_data.sources.files import Images
+from mgll_data.sources.tables import Row, age_in_years, first_file, records, sex
 
 CARD = SourceCard(
     name="covid19_hannover",

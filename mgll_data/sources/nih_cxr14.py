@@ -9,17 +9,8 @@ from pathlib import Path
 from mgll_data.errors import SampleError, UsageError
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, RawRegion, Rejected, SourceCard
-from mgll_data.sources.tables import (
-    Images,
-    Row,
-    age_in_years,
-    corners,
-    first_file,
-    quarantined,
-    read_csv,
-    records,
-    sex,
-)
+from mgll_data.sources.files import Images
+from mgll_data.sources.tables import Row, age_in_years, corners, first_file, quarantined, read_csv, records, sex
 
 CARD = SourceCard(
     name="nih_cxr14",

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from mgll_data.errors import SampleError, UsageError
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
-from mgll_data.sources.tables import Images, Row, age_in_years, columns, quarantined, read_csv, sex
+from mgll_data.sources.files import Images
+from mgll_data.sources.tables import Row, age_in_years, columns, quarantined, read_csv, sex
 
 CARD = SourceCard(
     name="odir5k",

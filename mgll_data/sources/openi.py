@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 from mgll_data.errors import SampleError, UsageError
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
-from mgll_data.sources.tables import Images, first_file, quarantined, read_csv
+from mgll_data.sources.files import Images
+from mgll_data.sources.tables import first_file, quarantined, read_csv
 
 CARD = SourceCard(
     name="openi",

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 from mgll_data.errors import SampleError, UsageError
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
-from mgll_data.sources.tables import Images, Row, list_images, records
+from mgll_data.sources.files import Images, list_images
+from mgll_data.sources.tables import Row, records
 
 CARD = SourceCard(
     name="rfmid",

@@ -9,7 +9,8 @@ from pathlib import Path
 from mgll_data.errors import SampleError
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, RawRegion, Rejected, SourceCard
-from mgll_data.sources.tables import Images, Row, corners, first_file, quarantined, read_csv
+from mgll_data.sources.files import Images
+from mgll_data.sources.tables import Row, corners, first_file, quarantined, read_csv
 
 CARD = SourceCard(
     name="rsna_pneumonia",

@@ -81,9 +81,11 @@ def test_unmapped_words_are_returned_with_near_ones() -> None:
 
 @pytest.mark.parametrize("modality", ["fundus", "cxr"])
 def test_label_tables_have_no_repeated_row(modality: str) -> None:
-    with (VOCAB / modality / "labels.csv").open(newline="", encoding="utf-8") as file:
-        rows = Counter((r["source"], r["label"], r["concept"]) for r in csv.DictReader(file))
-    assert [row for row, n in rows.items() if n > 1] == []
+    for table in (VOCAB / modality / "labels").iterdir():
+        assert base.find(table.stem).card.modality == modality
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = Counter((r["label"], r["concept"]) for r in csv.DictReader(file))
+        assert [row for row, n in rows.items() if n > 1] == [], table
 
 
 @pytest.mark.parametrize("modality", ["fundus", "cxr"])

@@ -10,17 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgll_data.errors import SampleError, UsageError
-from mgll_data.sources.tables import (
-    Images,
-    age_in_years,
-    columns,
-    corners,
-    first_file,
-    inside,
-    list_images,
-    read_csv,
-    sex,
-)
+from mgll_data.sources.files import Images, inside, list_images
+from mgll_data.sources.tables import age_in_years, columns, corners, first_file, read_csv, sex
 
 
 def write(path: Path, content: str | bytes) -> Path:

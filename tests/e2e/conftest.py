@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -71,9 +72,7 @@ def sandbox(drawn: Path, tmp_path: Path) -> Sandbox:
 def vocab(tmp_path: Path) -> Path:
     """A copy of the fundus vocabulary that a test may change."""
     copy = tmp_path / "vocab"
-    copy.mkdir()
-    for file in (VOCAB / "fundus").iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(VOCAB / "fundus", copy)
     return copy
 
 

@@ -66,7 +66,7 @@ def test_label_outside_the_table(sandbox: Sandbox, aptos: Path) -> None:
     rows[3] = rows[3].split(",")[0] + ",9"
     labels.write_text("\n".join(rows) + "\n")
     text = fails(sandbox, recipe_of(sandbox, aptos), 2)
-    for expected in ("train.csv:4", "'diagnosis=9' (1 times) is not in the table", "labels.csv", "labels.unmapped"):
+    for expected in ("train.csv:4", "'diagnosis=9' (1 times) is not in the table", "aptos2019.csv", "labels.unmapped"):
         assert expected in text
     lenient = recipe_of(sandbox, aptos, labels="{hierarchy: fundus, unmapped: quarantine}")
     assert reasons(sandbox, lenient)["unmapped_label"] == 1
