@@ -15,6 +15,7 @@ from mgll_data.errors import RetryableError, SampleError
 from mgll_data.images.encode import Format, encode, reduce_to
 from mgll_data.images.headers import Kind, sniff
 from mgll_data.images.raster import Mode, Picture, Pixels, read_raster, scale_for
+from mgll_data.images.raw_film import is_raw_film, read_raw_film
 
 VERSION = 1  # of the pixel pipeline: raised whenever stored bytes or figures change
 MAX_FILE_BYTES = 2**31
@@ -78,7 +79,7 @@ def process(path: Path, options: ImageOptions) -> Processed:
     RetryableError where the file system fails.
     """
     data = _read_file(path)
-    kind = sniff(data)
+    kind: Kind | None = "raw_film" if is_raw_film(path) else sniff(data)
     if kind is None:
         raise SampleError("undecodable", "the file is of no kind that we read (PNG, JPEG, DICOM, TIFF, PNM, BMP, WebP)")
     picture = _read_picture(data, kind, options, options.side)
@@ -96,6 +97,8 @@ def process(path: Path, options: ImageOptions) -> Processed:
                 )
             pixels = _cut(picture, crop)
     stored = reduce_to(pixels, options.side)
+    if options.field_of_view and "no_field_of_view" not in flags and stored.ndim == 3:
+        flags += _estimated_side(stored)
     small = reduce_to(_gray(stored), FIXED_SIDE)
     quality = measure(small)
     return Processed(
@@ -159,6 +162,8 @@ def _read_picture(data: bytes, kind: Kind, options: ImageOptions, target: int) -
             chest=options.mode == "gray8" and not options.field_of_view,
             headerless=kind == "headerless_dicom",
         )
+    if kind == "raw_film":
+        return read_raw_film(data, options.mode, options.min_side, options.max_pixels)
     # A fundus field is about as wide as the photograph is high, so it is the shorter side that must stay long enough.
     return read_raster(
         data, kind, options.mode, target, options.min_side, options.max_pixels, shorter=options.field_of_view
@@ -170,6 +175,14 @@ def _field_box(pixels: Pixels) -> tuple[int, int, int, int] | None:
 
     found = find_field(pixels)
     return None if found is None else found.box
+
+
+def _estimated_side(pixels: Pixels) -> list[str]:
+    """The flag that tells the eye a photograph seems to show; the source's own word, where there is one, stands."""
+    from mgll_data.images.laterality import estimate_laterality
+
+    side = estimate_laterality(pixels)
+    return [f"estimated_{side}_eye"] if side else []
 
 
 def _to_original(box: tuple[int, int, int, int], picture: Picture) -> tuple[int, int, int, int]:
