@@ -40,7 +40,8 @@ class LevelBatch:
 
     text_ids: Tensor  # (K,) int64
     tokens: Tensor  # (K, L) int64
-    concepts: Tensor  # (K, C) bool: the concepts that the text names
+    concepts: Tensor  # (K, C) bool: the concepts that the text asserts
+    about: Tensor  # (K, C) bool: the concepts of which it says more or less than presence
     own: Tensor  # (n, K) bool: the image carries the text
     Y: Tensor  # (n, K) float32: 1 where the text holds for the image
     valid: Tensor  # (n, K) bool: whether it is known if the text holds
@@ -114,11 +115,11 @@ def collate(
             raise UserError(f"unknown level {level!r}; known: {', '.join(sorted(KNOWN_LEVELS))}")
         texts = _unique_texts(metas, level, texts_per_level, seed)
         tokens = tokenizer([text["text"] for text in texts]) if texts else tokenizer([""])[:0]
-        concepts = vocabulary.text_concepts(texts)
+        concepts, about = vocabulary.text_concepts(texts), vocabulary.text_about(texts)
         own = carried(metas, level, texts)
-        targets, valid = match(present, absent, concepts, own, unknown)
+        targets, valid = match(present, absent, concepts, about, own, unknown)
         ids = torch.tensor([text_key(text["id"]) for text in texts], dtype=torch.int64)
-        batch[level] = LevelBatch(ids, tokens.to(torch.int64), concepts, own, targets, valid)
+        batch[level] = LevelBatch(ids, tokens.to(torch.int64), concepts, about, own, targets, valid)
     images = torch.stack([sample.image for sample in samples])
     modality = torch.tensor([MODALITIES.index(meta["modality"]) for meta in metas], dtype=torch.int64)
     uids = tuple(meta["uid"] for meta in metas)
@@ -138,20 +139,22 @@ def share_texts(batch: Batch) -> Batch:
 
 
 def _share(level: LevelBatch, batch: Batch) -> LevelBatch:
-    width = level.tokens.shape[1]
-    packed = torch.cat([level.text_ids[:, None], level.tokens, level.concepts.to(torch.int64)], 1)
+    width, size = level.tokens.shape[1], level.concepts.shape[1]
+    flags = torch.cat([level.concepts, level.about], 1).to(torch.int64)
+    packed = torch.cat([level.text_ids[:, None], level.tokens, flags], 1)
     counts = gather.row_counts(packed)
     everyone = gather.all_gather_rows(packed)
     ids, place = torch.unique(everyone[:, 0], return_inverse=True)
     rows = torch.arange(len(everyone), device=place.device)
     first = torch.full_like(ids, len(everyone)).scatter_reduce(0, place, rows, "amin")
-    tokens, concepts = everyone[first, 1 : 1 + width], everyone[first, 1 + width :] > 0
+    tokens, flags = everyone[first, 1 : 1 + width], everyone[first, 1 + width :] > 0
+    concepts, about = flags[:, :size], flags[:, size:]
 
     start = sum(counts[: gather.rank()])
     own = torch.zeros(level.own.shape[0], len(ids), dtype=torch.bool, device=ids.device)
     own[:, place[start : start + counts[gather.rank()]]] = level.own
-    targets, valid = match(batch.present, batch.absent, concepts, own, batch.unknown)
-    return LevelBatch(ids, tokens, concepts, own, targets, valid)
+    targets, valid = match(batch.present, batch.absent, concepts, about, own, batch.unknown)
+    return LevelBatch(ids, tokens, concepts, about, own, targets, valid)
 
 
 def _with_caption(sample: Sample) -> Mapping[str, Any]:

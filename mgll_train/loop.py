@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         # What is trained
         torch.manual_seed(config.seed)
         model, wanted, tokenizer = build_model(config.model)
-        objective = objectives.build(config.objective, shards.levels(datasets, config.levels), **config.options)
+        levels = shards.levels(datasets, config.levels)
+        widths = partial(model.widths, wanted.image_size)
+        objective = objectives.build(config.objective, levels, widths=widths, **config.options)
         network: nn.Module = _Network(model, objective).to(device)
         optimizer = torch.optim.AdamW(
             _groups(model, objective, config.weight_decay), betas=(config.beta1, config.beta2)
@@ -153,6 +156,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 # Forward
+                objective.progress = (step - 1) / total
                 with torch.autocast(device.type, _HALF.get(config.precision), enabled=config.precision in _HALF):
                     scalars: dict[str, Tensor] = network(batch)
                 _check_finite(scalars, step, batch)
@@ -193,7 +197,7 @@ class _Network(nn.Module):
         self.model, self.objective = model, objective
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        scalars: dict[str, Tensor] = self.objective(self.model(batch), batch)
+        scalars: dict[str, Tensor] = self.objective(self.model(batch, local=self.objective.local), batch)
         return scalars
 
 

@@ -9,7 +9,7 @@ import difflib
 import json
 import logging
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mgll_train import gather
-from mgll_train.batch import Batch
+from mgll_train import gather, parts
+from mgll_train.batch import CAPTION, Batch, LevelBatch
 from mgll_train.errors import UserError
 
 Tokenizer = Callable[[list[str]], Tensor]
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Local:
+    """Parts of each image and of the caption it carries: patches (n, P, Dv), words (n, L, Dt), and which words exist.
+
+    mask (n, L) bool is False for padding and for the tokens that mark a text's start and end.
+    """
+
+    patches: Tensor
+    words: Tensor
+    mask: Tensor
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,16 @@ class Features:
 
     image: Tensor
     text: dict[str, Tensor]
+    local: Local | None = None
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Number of channels of the pooled features (both towers), of a patch and of a word."""
+
+    pooled: int
+    patch: int
+    word: int
 
 
 @dataclass(frozen=True)
@@ -69,42 +91,55 @@ class TwoTowers(nn.Module):
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Features (K, D) of tokens (K, L) int64, in the tower's dtype."""
         if self._trims:
-            return self._encode_trimmed(tokens)
+            return parts.words(self.clip, tokens)[0]
         features: Tensor = self.clip.encode_text(tokens)  # type: ignore[operator]
         return features
 
-    def _encode_trimmed(self, tokens: Tensor) -> Tensor:
-        """open_clip's `CLIP.encode_text`, whose mask is fixed at full length, cut to the longest text."""
-        clip: Any = self.clip
-        ends = tokens.argmax(-1)
-        length = int(ends.max()) + 1 if len(tokens) else 1
-        tokens = tokens[:, :length]
-        dtype = clip.transformer.get_cast_dtype()
-        hidden = clip.token_embedding(tokens).to(dtype) + clip.positional_embedding[:length].to(dtype)
-        hidden = clip.transformer(hidden, attn_mask=clip.attn_mask[:length, :length])
-        pooled: Tensor = clip.ln_final(hidden)[torch.arange(len(tokens), device=tokens.device), ends]
-        if clip.text_projection is None:
-            return pooled
-        if isinstance(clip.text_projection, nn.Linear):
-            projected: Tensor = clip.text_projection(pooled)
-            return projected
-        features: Tensor = pooled @ clip.text_projection
-        return features
+    @torch.no_grad()
+    def widths(self, image_size: int) -> Widths:
+        """Channels of the features, measured on one black picture and one empty text."""
+        training = self.training
+        self.eval()
+        try:
+            place = next(self.parameters())
+            pooled, grid = parts.patches(self._visual, place.new_zeros(1, 3, image_size, image_size))
+            context = int(getattr(self.clip, "context_length", 77))
+            _, words, _ = parts.words(self.clip, torch.ones(1, context, dtype=torch.int64, device=place.device))
+        finally:
+            self.train(training)
+        return Widths(pooled.shape[-1], grid.shape[-1], words.shape[-1])
 
-    def forward(self, batch: Batch) -> Features:
+    @property
+    def _visual(self) -> nn.Module:
+        visual: nn.Module = self.clip.visual  # type: ignore[assignment]
+        return visual
+
+    def forward(self, batch: Batch, *, local: bool = False) -> Features:
         """Features of a batch whose texts are shared: every rank encodes its images and an equal part of the texts.
 
         The batch's images must be as `encode_image` takes them: floating and normalised. The texts of all levels go
-        through the tower together, each once. Raises ValueError for a batch that did not go
+        through the tower together, each once. With `local` the patches of the images come too, and the words of the
+        captions, which every rank then encodes for its own images. Raises ValueError for a batch that did not go
         through `batch.share_texts` while there is more than one rank.
         """
         world = gather.world_size()
         if world > 1 and not batch.shared:
             raise ValueError("with several ranks a batch must go through batch.share_texts before the model")
-        image = self.encode_image(batch.images)
-        if not batch.levels:
-            return Features(image, {})
-        tokens = torch.cat([level.tokens for level in batch.levels.values()])
+        if not local:
+            return Features(self.encode_image(batch.images), self._encode_levels(batch.levels))
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        image, patches = parts.patches(self._visual, images)
+        rest = {name: level for name, level in batch.levels.items() if name != CAPTION}
+        texts = self._encode_levels(rest) if rest else {}
+        texts[CAPTION], words, mask = self._encode_captions(batch.levels[CAPTION].tokens, batch.levels[CAPTION].own)
+        return Features(image, texts, Local(patches, words, mask))
+
+    def _encode_levels(self, levels: Mapping[str, LevelBatch]) -> dict[str, Tensor]:
+        """Features of the texts of all levels, which the ranks encode in equal parts and exchange."""
+        if not levels:
+            return {}
+        world = gather.world_size()
+        tokens = torch.cat([level.tokens for level in levels.values()])
         total = len(tokens)
         # Equal parts, the last text repeated to fill them, and at least one row: every rank's text tower takes part in
         # the backward whatever the batch holds.
@@ -113,11 +148,27 @@ class TwoTowers(nn.Module):
             tokens = tokens.new_zeros(1, tokens.shape[1])
         rows = torch.arange(gather.rank() * part, (gather.rank() + 1) * part, device=tokens.device)
         encoded = self.encode_text(tokens[rows.clamp(max=len(tokens) - 1)])
-        encoded = gather.all_gather_rows(encoded if encoded.dtype == torch.float64 else encoded.float())[:total]
+        encoded = gather.all_gather_rows(encoded if encoded.dtype == torch.float64 else encoded.float())
         if total == 0:
-            image = image + encoded.sum()
-        sizes = [len(level.text_ids) for level in batch.levels.values()]
-        return Features(image, dict(zip(batch.levels, torch.split(encoded, sizes), strict=True)))
+            encoded = encoded[:total] + encoded.sum()
+        sizes = [len(level.text_ids) for level in levels.values()]
+        return dict(zip(levels, torch.split(encoded[:total], sizes), strict=True))
+
+    def _encode_captions(self, tokens: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (K, D) of all captions, and for this rank's images the words (n, L, Dt) and masks (n, L) of theirs.
+
+        tokens (K, L) and own (n, K) of the level `caption`, where every image carries one. A caption that images of two
+        ranks carry is encoded by both; the first one's feature is taken.
+        """
+        mine = own.any(0).nonzero()[:, 0]
+        pooled, words, mask = parts.words(self.clip, tokens[mine])
+        everyone = gather.all_gather_rows(mine)
+        encoded = gather.all_gather_rows(pooled if pooled.dtype == torch.float64 else pooled.float())
+        rows = torch.arange(len(everyone), device=mine.device)
+        first = torch.full((len(tokens),), len(everyone) - 1, device=mine.device)
+        first = first.scatter_reduce(0, everyone, rows, "amin")
+        which = own[:, mine].to(torch.int8).argmax(1)
+        return encoded[first], words[which], mask[which]
 
 
 def build_model(name_or_path: str, weights: str | Path | None = None) -> tuple[TwoTowers, Preprocess, Tokenizer]:

@@ -102,7 +102,8 @@ def read_sample(
 def _named(meta: Mapping[str, Any]) -> Iterator[str]:
     """Every concept id in a sample's JSON."""
     yield from chain(*meta["concepts"].values())
-    yield from (concept for text in chain(*meta["texts"].values()) for concept in text["concepts"])
+    for text in chain(*meta["texts"].values()):
+        yield from (*text["concepts"], *text.get("about", ()))
 
 
 @dataclass(frozen=True)

@@ -203,8 +203,12 @@ class Vocabulary:
         return States(*(frozenset(self.concepts[column] for column in row[0].nonzero()[:, 0]) for row in rows))
 
     def text_concepts(self, texts: Sequence[Mapping[str, Any]]) -> Tensor:
-        """(K, C) bool: the concepts that every text (`{"id", "text", "concepts"}`) names."""
+        """(K, C) bool: the concepts that every text (`{"id", "text", "concepts"}`) asserts."""
         return self._flags([(text["concepts"], f"text {text['id']}") for text in texts]) > 0
+
+    def text_about(self, texts: Sequence[Mapping[str, Any]]) -> Tensor:
+        """(K, C) bool: the concepts of which every text says more or less than presence (its optional `about`)."""
+        return self._flags([(text.get("about", ()), f"text {text['id']}") for text in texts]) > 0
 
     def positives(
         self,
@@ -216,7 +220,8 @@ class Vocabulary:
         """Targets Y (n, K) float32 and valid (n, K) bool of decoded sample JSONs and texts of a level: see `match`."""
         present, absent, _ = self.image_states(samples)
         own = carried(samples, level, texts)
-        return match(present, absent | self.other_modalities(samples), self.text_concepts(texts), own, unknown)
+        absent = absent | self.other_modalities(samples)
+        return match(present, absent, self.text_concepts(texts), self.text_about(texts), own, unknown)
 
 
 def carried(samples: Sequence[Mapping[str, Any]], level: str, texts: Sequence[Mapping[str, Any]]) -> Tensor:
@@ -235,21 +240,25 @@ def carried(samples: Sequence[Mapping[str, Any]], level: str, texts: Sequence[Ma
     return own
 
 
-def match(present: Tensor, absent: Tensor, concepts: Tensor, own: Tensor, unknown: Unknown) -> tuple[Tensor, Tensor]:
+def match(
+    present: Tensor, absent: Tensor, concepts: Tensor, about: Tensor, own: Tensor, unknown: Unknown
+) -> tuple[Tensor, Tensor]:
     """Targets Y (n, K) float32 and valid (n, K) bool from flags of images and texts.
 
     present, absent (n, C) bool, concepts of other modalities counted as absent; concepts (K, C) bool, those that the
-    text names; own (n, K) bool, the image carries the text.
-    Positive: own, or the text names concepts and all are present. Negative: a named concept is absent, or the text
-    names none. Anything else is unknown: valid is False under "mask", and a negative under "negative".
+    text asserts; about (K, C) bool, those of which it says more or less than presence ("left pleural effusion",
+    "possible pneumonia"); own (n, K) bool, the image carries the text.
+    Positive: own, or the text asserts concepts, all are present, and it is about none. Negative: a concept of either
+    kind is absent, or there is none. Anything else is unknown: valid is False under "mask", and a negative under
+    "negative".
     """
     if unknown not in ("mask", "negative"):
         raise ValueError(f"unknown must be 'mask' or 'negative', not {unknown!r}")
-    named = concepts.to(torch.float32)
-    size = named.sum(1)
+    asserted, named = concepts.to(torch.float32), (concepts | about).to(torch.float32)
+    size = asserted.sum(1)
     # Sums of 0/1 products below 256 are exact in every float type, so == is safe.
-    positive = own | ((present.to(torch.float32) @ named.T == size) & (size > 0))
-    negative = (absent.to(torch.float32) @ named.T > 0) | (size == 0)
+    positive = own | ((present.to(torch.float32) @ asserted.T == size) & (size > 0) & ~about.any(1))
+    negative = (absent.to(torch.float32) @ named.T > 0) | (named.sum(1) == 0)
     valid = positive | negative if unknown == "mask" else torch.ones_like(positive)
     return positive.to(torch.float32), valid
 

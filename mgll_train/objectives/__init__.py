@@ -1,7 +1,7 @@
 """Pretraining objectives, one a module: the module `mgll` holds the class `Mgll`, and is built by its name.
 
-An objective maps features and a batch to named scalars. It owns the logit scale and biases as its parameters, which
-belong in an optimiser group without weight decay.
+An objective maps features and a batch to named scalars. It owns the logit scale, biases, heads and prototypes as its
+parameters, which belong in an optimiser group without weight decay.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib
 import inspect
 import math
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,15 +21,21 @@ from torch import Tensor, nn
 from mgll_train import gather
 from mgll_train.batch import Batch
 from mgll_train.errors import UserError
-from mgll_train.model import Features
+from mgll_train.model import Features, Widths
 
 LARGEST_LOG_SCALE = math.log(100)
 
 
 class Objective(nn.Module):
-    """Base of the objectives. `levels`: the levels whose texts the batch must hold, as `batch.collate` takes them."""
+    """Base of the objectives. `levels`: the levels whose texts the batch must hold, as `batch.collate` takes them.
+
+    local: whether it reads patch and word features (`Features.local`). progress: the share of the run that is done, in
+    [0, 1], which the loop sets before every step, for objectives that change on the way.
+    """
 
     levels: tuple[str, ...]
+    local = False
+    progress = 0.0
 
     def __init__(self, levels: Sequence[str], temperature: float) -> None:
         super().__init__()
@@ -51,14 +57,18 @@ class Objective(nn.Module):
         if gather.world_size() > 1 and not batch.shared:
             raise ValueError("with several ranks a batch must go through batch.share_texts before the objective")
         with torch.autocast(features.image.device.type, enabled=False):
-            image = _unit(features.image)
-            cosines = {level: image @ _unit(features.text[level]).T for level in self.levels}
-            loss, shares = self.terms(cosines, batch)
+            loss, shares = self.shares(features, batch)
             names = list(shares)
             values = torch.stack([loss, *(shares[name].to(loss) for name in names)])
             means = gather.all_reduce_sum(values) / gather.world_size()
             results = dict(zip(names, means[1:], strict=True))
             return {"loss": loss + (means[0] - loss).detach(), **results}
+
+    def shares(self, features: Features, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """This rank's share of the loss and of every scalar to report; by default `terms` of the cosines."""
+        image = unit(features.image)
+        cosines = {level: image @ unit(features.text[level]).T for level in self.levels}
+        return self.terms(cosines, batch)
 
     def terms(self, cosines: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """This rank's share of the loss, and of every scalar to report, from cosines (n, K) of every level."""
@@ -75,19 +85,25 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def build(name: str, levels: Sequence[str] = (), **options: Any) -> Objective:
+def build(
+    name: str, levels: Sequence[str] = (), widths: Callable[[], Widths] | None = None, **options: Any
+) -> Objective:
     """Build an objective by its module's name. Raises UserError for an unknown name or option, with the nearest.
 
-    levels: the levels of texts to train on, coarse to fine; `clip` trains on the samples' captions instead.
+    levels: the levels of texts to train on, coarse to fine; all but `mgll` train on the samples' captions instead.
+    widths: gives the features' widths, which an objective with heads of its own needs.
     """
     if name not in names():
         raise UserError(_wrong("objective", name, names()))
     module = importlib.import_module(f"{__name__}.{name}")
     kind: type[Objective] = getattr(module, name.capitalize())
-    known = [option for option in inspect.signature(kind).parameters if option != "levels"]
+    takes = inspect.signature(kind).parameters
+    known = [option for option in takes if option not in ("levels", "widths")]
     wrong = [_wrong(f"option of objective {name}", str(option), known) for option in options if option not in known]
     if wrong:
         raise UserError(wrong)
+    if "widths" in takes:
+        options["widths"] = widths() if widths else None
     try:
         return kind(levels, **options)
     except (TypeError, ValueError, AttributeError) as error:
@@ -113,7 +129,8 @@ def diagnostics(level: str, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def _unit(features: Tensor) -> Tensor:
+def unit(features: Tensor) -> Tensor:
+    """Features divided by their length along the last dimension, at least in fp32."""
     return F.normalize(features if features.dtype == torch.float64 else features.float(), dim=-1)
 
 

@@ -132,6 +132,7 @@ CASES = {
     "no texts": ([make(i, ()) for i in range(3)], [make(i, ()) for i in range(3, 8)], "mgll", MGLL, "mask"),
     "one image": ([make(0)], [make(i) for i in range(1, 6)], "mgll", MGLL, "mask"),
     "clip": ([make(i) for i in range(5)], [make(i) for i in range(5, 14)], "clip", {}, "mask"),
+    "siglip": ([make(i) for i in range(5)], [make(i) for i in range(5, 14)], "siglip", {}, "mask"),
 }
 
 

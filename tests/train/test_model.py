@@ -67,7 +67,9 @@ def batch_of(tokenizer, image_size, levels):
         tokens = tokenizer(texts) if texts else tokenizer([""])[:0]
         count = len(texts)
         flags = torch.zeros(rows, count, dtype=torch.bool)
-        made[name] = LevelBatch(torch.arange(count), tokens, flags[:count, :1], flags, flags.float(), flags)
+        made[name] = LevelBatch(
+            torch.arange(count), tokens, flags[:count, :1], flags[:count, :1], flags, flags.float(), flags
+        )
     nothing = torch.zeros(rows, 1, dtype=torch.bool)
     images = torch.randn(rows, 3, image_size, image_size)
     return Batch(images, ("a", "b", "c"), nothing, nothing, made, "mask")

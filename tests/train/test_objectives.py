@@ -25,7 +25,7 @@ def level_batch(targets, valid=None):
     valid = torch.ones_like(targets, dtype=torch.bool) if valid is None else valid
     texts = targets.shape[1]
     ids, tokens = torch.arange(texts), torch.zeros(texts, 4, dtype=torch.int64)
-    return LevelBatch(ids, tokens, torch.zeros(texts, 1, dtype=torch.bool), targets > 0, targets.float(), valid)
+    return LevelBatch(ids, tokens, *torch.zeros(2, texts, 1, dtype=torch.bool), targets > 0, targets.float(), valid)
 
 
 def make(seed=0, images=10, texts=(4, 7), size=16, dtype=torch.float32):
@@ -69,6 +69,19 @@ def test_one_unique_text_per_image_equals_open_clip(name, dtype, tolerance):
     inputs = (features.image, features.text["caption"], objective.logit_scale)
     for mine, theirs in zip(torch.autograd.grad(got, inputs), torch.autograd.grad(expected, inputs), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=tolerance)
+
+
+def test_siglip_equals_open_clip():
+    loss = pytest.importorskip("open_clip.loss")
+    features, batch = one_each(dtype=torch.float64)
+    objective = objectives.build("siglip").double()
+    got = objective(features, batch)["loss"]
+    image, text = F.normalize(features.image, dim=-1), F.normalize(features.text["caption"], dim=-1)
+    expected = loss.SigLipLoss()(image, text, objective.logit_scale.exp(), objective.bias)
+    inputs = (features.image, features.text["caption"], objective.logit_scale, objective.bias)
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-9)
+    for mine, theirs in zip(torch.autograd.grad(got, inputs), torch.autograd.grad(expected, inputs), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-9)
 
 
 def test_clip_with_equal_captions_equals_open_clip():

@@ -57,8 +57,9 @@ CHEST = {
 }
 
 
-def text(words, *concepts, level="diagnostic"):
-    return {"id": text_id(level, words), "text": words, "concepts": list(concepts)}
+def text(words, *concepts, level="diagnostic", about=()):
+    entry = {"id": text_id(level, words), "text": words, "concepts": list(concepts)}
+    return entry | ({"about": list(about)} if about else {})
 
 
 def sample(present=(), absent=(), uncertain=(), texts=None, modality="fundus", uid="idrid-0000000000000000"):
@@ -121,6 +122,19 @@ def test_own_text_holds_and_texts_without_concepts_hold_for_their_carriers_only(
     assert answer(eyes, sample(), own) == "?"
 
 
+def test_a_text_of_a_side_or_a_doubt_holds_only_for_images_that_carry_it(eyes):
+    """Else "possible glaucoma" would be a negative where glaucoma is unknown, or "left" a positive for the right."""
+    doubt = text("Possible glaucoma.", about=["fundus.glaucoma"])
+    side = text("Glaucoma, left eye.", "fundus.glaucoma", about=["fundus.glaucoma"])
+    carries = {"diagnostic": [doubt, side]}
+    assert answer(eyes, sample(uncertain=["fundus.glaucoma"], texts=carries), doubt, side) == "++"
+    assert answer(eyes, sample(["fundus.glaucoma"]), doubt, side) == "??"
+    assert answer(eyes, sample(uncertain=["fundus.glaucoma"]), doubt, side) == "??"
+    assert answer(eyes, sample(), doubt, side) == "??"
+    assert answer(eyes, sample(absent=["fundus.abnormal"]), doubt, side) == "--"
+    assert answer(eyes, sample(), doubt, side, unknown="negative") == "--"
+
+
 def test_concepts_of_another_modality_are_negative():
     vocabulary = Vocabulary.load([FUNDUS, CHEST])
     effusion, glaucoma = text("Effusion.", "cxr.effusion"), text("Glaucoma.", "fundus.glaucoma")
@@ -139,8 +153,9 @@ def plain(vocabulary, samples, level, texts):
         own = {t["id"] for t in one["texts"].get(level, ())}
         row = ""
         for t in texts:
-            named = set(t["concepts"])
-            if t["id"] in own or (named and named <= states.present):
+            asserted, about = set(t["concepts"]), set(t.get("about", ()))
+            named = asserted | about
+            if t["id"] in own or (asserted and asserted <= states.present and not about):
                 row += "+"
             elif not named or named & states.absent or any(vocabulary.modalities[c] != one["modality"] for c in named):
                 row += "-"
@@ -161,6 +176,7 @@ def test_equals_a_plain_loop_on_random_vocabularies():
         vocabulary = Vocabulary.load([{**FUNDUS, "concepts": concepts}, CHEST])
         pool = [*keys, "cxr.effusion"]
         texts = [text(f"text {k}", *rng.sample(pool, rng.choice([0, 1, 1, 2, 3]))) for k in range(25)]
+        texts += [text(f"more {k}", *rng.sample(pool, k % 2), about=rng.sample(pool, 1 + k % 3)) for k in range(8)]
         samples = []
         for i in range(40):
             present = vocabulary.ontology.up(rng.sample(keys, rng.randint(0, 4)))

@@ -1,0 +1,75 @@
+"""Patches of an image tower and words of a text tower, beside their pooled features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mgll_train.errors import UserError
+
+
+def patches(visual: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Pooled features (n, D) and patches (n, P, Dv), before the projection, of an open_clip image tower.
+
+    Knows its vision transformers, its ResNets (a patch is a cell of the last feature map) and its timm towers. Raises
+    UserError for any other.
+    """
+    tower: Any = visual
+    kind = type(visual).__name__
+    if kind == "VisionTransformer":
+        before, tower.output_tokens = tower.output_tokens, True
+        try:
+            pooled, tokens = tower(images)
+        finally:
+            tower.output_tokens = before
+        return pooled, tokens
+    if kind == "ModifiedResNet":
+        grid = tower.layer4(tower.layer3(tower.layer2(tower.layer1(tower.stem(images)))))
+        return tower.attnpool(grid), grid.flatten(2).transpose(1, 2)
+    if kind == "TimmModel":
+        found = tower.trunk.forward_features(images)
+        pooled = tower.head(tower.trunk.forward_head(found))
+        if found.ndim == 3:
+            return pooled, found[:, getattr(tower.trunk, "num_prefix_tokens", 0) :]
+        channels_last = getattr(tower.trunk, "output_fmt", "NCHW") == "NHWC"
+        return pooled, found.flatten(1, 2) if channels_last else found.flatten(2).transpose(1, 2)
+    raise UserError(f"an image tower of type {kind} gives no patches: take a ViT, a ResNet or a timm tower")
+
+
+def words(clip: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Pooled features (K, D), words (K, L, Dt) and mask (K, L) bool of tokens (K, L) int64, of an open_clip text tower.
+
+    The mask leaves out padding and the first and last token of every text, which stand for no word. In CLIP's own tower
+    a word has seen only the words before it. Raises UserError for towers whose tokens do not say where a text ends.
+    """
+    tower: Any = getattr(clip, "text", clip)
+    place = torch.arange(tokens.shape[1], device=tokens.device)
+    if type(tower).__name__ == "HFTextEncoder":
+        before, tower.output_tokens = tower.output_tokens, True
+        try:
+            pooled, hidden = tower(tokens)
+        finally:
+            tower.output_tokens = before
+        real = tokens != tower.config.pad_token_id
+        first = tokens.shape[1] - hidden.shape[1]  # a CLS pooler leaves its own token out
+        mask = real & (place > 0) & (place < real.sum(1, keepdim=True) - 1)
+        return pooled, hidden, mask[:, first:]
+    if getattr(tower, "text_pool_type", getattr(tower, "pool_type", None)) != "argmax":
+        raise UserError(
+            f"a text tower of type {type(tower).__name__} gives no words: take CLIP's or a Hugging Face one"
+        )
+    ends = tokens.argmax(-1)
+    length = int(ends.max()) + 1 if len(tokens) else 1
+    dtype = tower.transformer.get_cast_dtype()
+    hidden = tower.token_embedding(tokens[:, :length]).to(dtype) + tower.positional_embedding[:length].to(dtype)
+    causal = tower.attn_mask
+    hidden = tower.transformer(hidden, attn_mask=None if causal is None else causal[:length, :length])
+    hidden = tower.ln_final(hidden)
+    pooled = hidden[torch.arange(len(tokens), device=tokens.device), ends]
+    projection = tower.text_projection
+    if projection is not None:
+        pooled = projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection
+    place = place[:length]
+    return pooled, hidden, (place > 0) & (place < ends[:, None])
