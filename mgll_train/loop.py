@@ -157,6 +157,8 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                     group["lr"] = rate
                 # Forward
                 objective.progress = (step - 1) / total
+                logged = step % config.log_every == 0 or step == total
+                objective.detailed = logged
                 with torch.autocast(device.type, _HALF.get(config.precision), enabled=config.precision in _HALF):
                     scalars: dict[str, Tensor] = network(batch)
                 _check_finite(scalars, step, batch)
@@ -172,7 +174,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                 objective.clamp_()
 
                 log.step(step)
-                if step % config.log_every == 0 or step == total:
+                if logged:
                     values = {name: value.item() for name, value in scalars.items()}
                     epochs = step * config.batch / len(reader)
                     extra = {"lr": rate, "gradient_norm": norm.item(), "epoch": epochs, "broken_samples": len(budget)}

@@ -254,11 +254,14 @@ def match(
     """
     if unknown not in ("mask", "negative"):
         raise ValueError(f"unknown must be 'mask' or 'negative', not {unknown!r}")
-    asserted, named = concepts.to(torch.float32), (concepts | about).to(torch.float32)
-    size = asserted.sum(1)
-    # Sums of 0/1 products below 256 are exact in every float type, so == is safe.
-    positive = own | ((present.to(torch.float32) @ asserted.T == size) & (size > 0) & ~about.any(1))
-    negative = (absent.to(torch.float32) @ named.T > 0) | (named.sum(1) == 0)
+    spoken = (concepts | about).any(1)
+    positive, negative = own, torch.ones_like(own)
+    if spoken.any():  # free text names no concept and needs no product
+        asserted, named = concepts.to(torch.float32), (concepts | about).to(torch.float32)
+        size = asserted.sum(1)
+        # Sums of 0/1 products below 256 are exact in every float type, so == is safe.
+        positive = own | ((present.to(torch.float32) @ asserted.T == size) & (size > 0) & ~about.any(1))
+        negative = (absent.to(torch.float32) @ named.T > 0) | ~spoken
     valid = positive | negative if unknown == "mask" else torch.ones_like(positive)
     return positive.to(torch.float32), valid
 

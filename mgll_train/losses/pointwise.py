@@ -30,13 +30,20 @@ def pointwise(
 
     Returns (loss, floor): this rank's share, whose mean over ranks is the global value; the floor is 0.
     """
-    valid = torch.ones_like(logits, dtype=torch.bool) if valid is None else valid
-    positive = ((targets > 0) & valid).to(logits.dtype)
-    pairs = valid.to(logits.dtype)
-    if count_weighted:
-        pairs = pairs * gather.all_reduce_sum(positive.sum(0))
-    total = pairs.sum() if reduction == "mean" else valid.any(1).sum().to(logits.dtype)
+    if valid is not None and valid.all():
+        valid = None  # all pairs known: no masks, no passes over them
+    holds = targets > 0 if valid is None else (targets > 0) & valid
+    positive = holds.to(logits.dtype)
+    weights = gather.all_reduce_sum(positive.sum(0)) if count_weighted else torch.ones_like(positive[:1].sum(0))
+    rows = float(len(logits)) if logits.shape[1] else 0.0
+    if reduction == "eq4":
+        total = logits.new_tensor(rows) if valid is None else valid.any(1).sum().to(logits.dtype)
+    else:
+        total = rows * weights.sum() if valid is None else (valid.to(logits.dtype) @ weights).sum()
     total = gather.all_reduce_sum(total)
-    losses = F.binary_cross_entropy_with_logits(logits + bias, positive, reduction="none")
-    loss = gather.world_size() * (pairs * losses).sum() / torch.where(total > 0, total, 1)
+    # -log sigmoid(z) where the text holds, -log(1 - sigmoid(z)) where not: softplus(z) - y z, finite for every z.
+    scores = logits + bias
+    negatives = F.softplus(scores) if valid is None else torch.where(valid, F.softplus(scores), 0)
+    losses = negatives.sum(0) - (positive * scores).sum(0)
+    loss = gather.world_size() * (weights * losses).sum() / torch.where(total > 0, total, 1)
     return loss, torch.zeros_like(loss)

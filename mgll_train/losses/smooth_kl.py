@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ class SmoothKl(NamedTuple):
     """This rank's shares: the term, its floor (0), and the same divergence of the targets themselves.
 
     `of_targets` is not a bound of the term. It is the price that the term asks at the optimum of the soft CLIP term,
-    whose coarse and fine distributions differ by nature.
+    whose coarse and fine distributions differ by nature. It costs as much as the term: 0 where it was not asked for.
     """
 
     loss: Tensor
@@ -38,6 +38,7 @@ def smooth_kl(
     *,
     reduction: Literal["sum", "mean"] = "sum",
     kinds: Tensor | None = None,
+    of_targets: bool = True,
 ) -> SmoothKl:
     """Sum (Eq. 6) or mean over levels of KL(P_level || M), averaged over the images that have texts at every level.
 
@@ -52,19 +53,21 @@ def smooth_kl(
     nothing = torch.stack([matrix.sum() * 0 for matrix in logits]).sum()
     if kinds is None:
         kinds = torch.zeros(logits[0].shape[0], dtype=torch.int64, device=logits[0].device)
-    divergence, of_targets, samples = nothing, nothing.detach(), 0.0
+    divergence, price, samples = nothing, nothing.detach(), 0.0
     for kind in torch.unique(gather.all_gather_rows(kinds)).tolist():
-        mine = kinds == kind
-        found = _within([m[mine] for m in logits], [m[mine] > 0 for m in targets], reduction)
+        mine: slice | Tensor = kinds == kind
+        if mine.all():  # type: ignore[union-attr]
+            mine = slice(None)  # no copies
+        found = _within([m[mine] for m in logits], [m[mine] > 0 for m in targets], reduction, of_targets)
         if found is not None:
-            divergence, of_targets = divergence + found[0], of_targets + found[1]
+            divergence, price = divergence + found[0], price + found[1]
             samples += found[2]
     share = gather.world_size() / samples if samples else 0.0
-    return SmoothKl(divergence * share, torch.zeros_like(of_targets), (of_targets * share).detach())
+    return SmoothKl(divergence * share, torch.zeros_like(price), (price * share).detach())
 
 
 def _within(
-    logits: Sequence[Tensor], holds: Sequence[Tensor], reduction: Literal["sum", "mean"]
+    logits: Sequence[Tensor], holds: Sequence[Tensor], reduction: Literal["sum", "mean"], of_targets: bool
 ) -> tuple[Tensor, Tensor, float] | None:
     """This rank's divergences, predicted and of the targets, of images of one kind, and how many took part globally.
 
@@ -75,6 +78,7 @@ def _within(
     if len(chosen) < 2:
         return None
     complete = torch.stack([holds[g].any(1) for g in chosen]).all(0)
+    everyone = bool(complete.all())
     tuples, repeats = _label_tuples(torch.cat([holds[g] for g in chosen], 1)[complete])
     samples = float(repeats.sum())
     if samples < 2:
@@ -84,18 +88,55 @@ def _within(
     log_repeats = repeats.to(logits[0].dtype).log()
     predicted, wanted = [], []
     for g, lumps in zip(chosen, torch.split(tuples, widths, 1), strict=True):
-        lump_labels = lumps.to(logits[g].dtype)
-        mean_of_labels = lump_labels / lump_labels.sum(1, keepdim=True)
-        predicted.append(F.log_softmax(logits[g][complete] @ mean_of_labels.T + log_repeats, 1))
-        wanted.append(_log_target(holds[g][complete].to(logits[g].dtype), lump_labels, repeats))
+        scores = _mean_of_labels(logits[g] if everyone else logits[g][complete], lumps)
+        predicted.append(F.log_softmax(scores + log_repeats, 1))
+        if of_targets:
+            kind = logits[g].dtype
+            wanted.append(_log_target(holds[g][complete].to(kind), lumps.to(kind), repeats))
     parts = 1 if reduction == "sum" else len(chosen)
-    return _divergence(predicted) / parts, _divergence(wanted) / parts, samples
+    price = _divergence(wanted) / parts if of_targets else torch.zeros_like(log_repeats[:1].sum())
+    return _divergence(predicted) / parts, price, samples
+
+
+def _mean_of_labels(logits: Tensor, lumps: Tensor) -> Tensor:
+    """Mean logit (n, Q) of each image (n, K) over the labels of each lump (Q, K) bool."""
+    counts = lumps.sum(1)
+    most = int(counts.max())
+    if most * 16 > lumps.shape[1]:
+        return logits @ (lumps.to(logits.dtype) / counts[:, None]).T
+    # Few labels of many: columns are picked, one label after another, which is far less work than the product.
+    if most == 1:
+        return logits[:, lumps.to(torch.uint8).argmax(1)]
+    order = lumps.to(torch.uint8).topk(most, 1).indices
+    shares = torch.gather(lumps, 1, order).to(logits.dtype) / counts[:, None]
+    return torch.stack([logits[:, order[:, m]] * shares[:, m] for m in range(most)]).sum(0)
 
 
 def _divergence(log_p: Sequence[Tensor]) -> Tensor:
     """Sum over rows and levels of KL(P_level || mean over levels), from log probabilities (n, Q) a level."""
-    log_mean = torch.logsumexp(torch.stack(list(log_p)), 0) - math.log(len(log_p))
-    return torch.stack([(p.exp() * (p - log_mean)).sum() for p in log_p]).sum()
+    total: Tensor = _Divergence.apply(*log_p)
+    return total
+
+
+class _Divergence(torch.autograd.Function):
+    """Its gradient by log P_level is P_level (log P_level - log M), the very terms that it sums: one pass serves both.
+
+    (The parts that come through M cancel: they add up to P_level, minus itself.)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *log_p: Tensor) -> Tensor:
+        shares = [p.exp() for p in log_p]
+        mean = torch.stack(shares).sum(0) if len(shares) > 2 else shares[0] + shares[-1]
+        # Where every share has underflown to 0 the terms are 0: the logarithm must only stay finite.
+        log_mean = mean.clamp_min(torch.finfo(mean.dtype).tiny).log_().sub_(math.log(len(shares)))
+        terms = [(p - log_mean).mul_(share) for p, share in zip(log_p, shares, strict=True)]
+        ctx.save_for_backward(*terms)
+        return torch.stack([term.sum() for term in terms]).sum()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        return tuple(grads[0] * term for term in ctx.saved_tensors)
 
 
 def _log_target(labels: Tensor, lumps: Tensor, repeats: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ def soft_clip(
     *,
     counts: Literal["instance", "unique"] = "instance",
     norm: Literal["images", "labels"] = "images",
+    with_floor: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Mean of the image-to-text and text-to-image cross entropies with several positives a row.
 
@@ -36,15 +37,16 @@ def soft_clip(
     divides both by the number of labels, Eq. 2 to the letter. Both are CLIP where every image has one text.
 
     Returns (loss, floor): this rank's share, whose mean over ranks is the global value. The floor is what separable
-    features reach as the scale grows: entropy of the targets plus, for "instance", the expected log count.
+    features reach as the scale grows: entropy of the targets plus, for "instance", the expected log count. It costs a
+    third of the term; without `with_floor` it is 0.
     """
     if logits.shape[1] == 0:
         nothing = logits.sum()
         return nothing, nothing.detach()
-    valid = torch.ones_like(logits, dtype=torch.bool) if valid is None else valid
+    if valid is not None and valid.all():
+        valid = None  # all pairs known: no masks, no passes over them
     world = gather.world_size()
-
-    positives = torch.where(valid, targets, 0).to(logits.dtype)
+    positives = (targets if valid is None else torch.where(valid, targets, 0)).to(logits.dtype)
     labels = positives.sum(1)
     has = labels > 0
     weights = positives / torch.where(has, labels, 1)[:, None]
@@ -58,17 +60,23 @@ def soft_clip(
 
     alive = carriers > 0
     offset = torch.where(alive, carriers, 1).log() if counts == "instance" else torch.zeros_like(carriers)
-    scores = torch.where(valid & alive, logits + offset, MASKED)
-    image_to_text = (weights * (torch.logsumexp(scores, 1, keepdim=True) - logits)).sum()
-    image_floor = (weights * offset - torch.xlogy(weights, weights)).sum()
+    offset = torch.where(alive, offset, MASKED)
+    scores = logits + offset if valid is None else torch.where(valid, logits + offset, MASKED)
+    # Rows of weights sum to 1 where there is a label, columns of shares to their total: no difference a pair is formed.
+    matched = (weights * logits).sum()
+    image_to_text = torch.where(has, torch.logsumexp(scores, 1), 0).sum() - matched
 
-    seen = torch.where(valid & has[:, None], logits, MASKED)
+    seen = torch.where(has[:, None] if valid is None else valid & has[:, None], logits, MASKED)
     # Only K numbers a rank are exchanged for the columns; images never are.
     column_lse = torch.logsumexp(gather.all_gather_rows(_logsumexp_rows(seen)), 0)
-    text_to_image = (shares * (column_lse - logits)).sum()
-    text_floor = -torch.xlogy(shares, shares / torch.where(alive, column_shares, 1)).sum()
+    shared = matched if norm == "labels" else (shares * logits).sum()
+    text_to_image = (shares.sum(0) * column_lse).sum() - shared
 
     loss = world * (image_to_text / rows_total + text_to_image / columns_total) / 2
+    if not with_floor:
+        return loss, torch.zeros_like(loss).detach()
+    image_floor = (weights * torch.where(alive, offset, 0) - torch.xlogy(weights, weights)).sum()
+    text_floor = -torch.xlogy(shares, shares / torch.where(alive, column_shares, 1)).sum()
     floor = world * (image_floor / rows_total + text_floor / columns_total) / 2
     return loss, floor.detach()
 

@@ -30,12 +30,14 @@ class Objective(nn.Module):
     """Base of the objectives. `levels`: the levels whose texts the batch must hold, as `batch.collate` takes them.
 
     local: whether it reads patch and word features (`Features.local`). progress: the share of the run that is done, in
-    [0, 1], which the loop sets before every step, for objectives that change on the way.
+    [0, 1], which the loop sets before every step, for objectives that change on the way. detailed: whether scalars that
+    serve only to be looked at, and cost time, are worked out; the loop sets it for the steps that it logs.
     """
 
     levels: tuple[str, ...]
     local = False
     progress = 0.0
+    detailed = True
 
     def __init__(self, levels: Sequence[str], temperature: float) -> None:
         super().__init__()

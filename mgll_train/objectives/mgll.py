@@ -108,8 +108,17 @@ class Mgll(Objective):
         values, floors = [], []
         for level, factor in self.level_weights.items():
             targets = batch.levels[level]
-            value, floor = soft_clip(logits[level], targets.Y, targets.valid, counts=self.counts, norm=self.norm)
-            reported |= {f"soft_clip/{level}": value, f"floor/soft_clip/{level}": floor}
+            value, floor = soft_clip(
+                logits[level],
+                targets.Y,
+                targets.valid,
+                counts=self.counts,
+                norm=self.norm,
+                with_floor=self.detailed,
+            )
+            reported[f"soft_clip/{level}"] = value
+            if self.detailed:
+                reported[f"floor/soft_clip/{level}"] = floor
             values.append(factor * value)
             floors.append(factor * floor)
         return torch.stack(values).sum(), torch.stack(floors).sum(), reported
@@ -146,8 +155,12 @@ class Mgll(Objective):
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         targets = [batch.levels[level].Y for level in self.levels]
         predicted = [logits[level] for level in self.levels]
-        term = smooth_kl(predicted, targets, reduction=self.kl_reduction, kinds=batch.modality)
-        reported = {"smooth_kl": term.loss, "floor/smooth_kl": term.floor, "smooth_kl_of_targets": term.of_targets}
+        term = smooth_kl(
+            predicted, targets, reduction=self.kl_reduction, kinds=batch.modality, of_targets=self.detailed
+        )
+        reported = {"smooth_kl": term.loss, "floor/smooth_kl": term.floor}
+        if self.detailed:
+            reported["smooth_kl_of_targets"] = term.of_targets
         return term.loss, term.floor, reported
 
     def clamp_(self) -> None:
