@@ -80,6 +80,9 @@ def build(
 def stats(
     path: Annotated[Path | None, typer.Argument(help="A dataset; without it the newest build under ./build.")] = None,
     html: Annotated[Path | None, typer.Option(help="Also copy the HTML report to this file.")] = None,
+    conflicts: Annotated[
+        bool, typer.Option("--conflicts", help="Show whose labels contradict themselves, and where.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Say what is in a dataset: sources, splits, concepts, texts.
@@ -97,11 +100,14 @@ def stats(
         html.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "report.html", html)
     if json_:
-        _print_json(figures)
+        _print_json(figures["conflicts"] if conflicts else figures)
         return
-    from mgll_data.show import show_stats
+    from mgll_data.show import show_conflicts, show_stats
 
-    show_stats(folder, manifest, figures)
+    if conflicts:
+        show_conflicts(figures)
+    else:
+        show_stats(folder, manifest, figures)
 
 
 @app.command()
@@ -168,22 +174,24 @@ def sources(
 
     Example: mgll-data sources nih_cxr14
     """
+    import inspect
+
+    from mgll_data.harmonise import label_table, summary
+    from mgll_data.recipe import VOCAB
     from mgll_data.sources import base
 
-    if name:
-        cards = [base.find(name).card]
-    else:
-        cards = [base.find(n).card for n in base.names()]
-        cards = [card for card in cards if modality is None or card.modality == modality.value]
+    cards = [base.find(n).card for n in ([name] if name else base.names())]
+    cards = [card for card in cards if name or modality is None or card.modality == modality.value]
+    listed = [(card, summary(label_table(VOCAB / card.modality, card.name))) for card in cards]
     if json_:
-        _print_json([card.public() for card in cards])
+        _print_json([{**card.public(), "labels": labels} for card, labels in listed])
         return
     from mgll_data.show import show_card, show_sources
 
     if name:
-        show_card(cards[0])
+        show_card(*listed[0], inspect.getdoc(base.find(name).read) or "")
     else:
-        show_sources(cards)
+        show_sources(listed)
 
 
 @app.command()

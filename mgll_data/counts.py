@@ -53,18 +53,20 @@ def split_counts(samples: Iterable[str], ontology: Ontology, levels: Sequence[st
     }
 
 
-def leakage(samples: Iterable[str], pixels: Mapping[str, str]) -> dict[str, int]:
-    """How many patients, groups and equal pictures stand in two splits or more (0 in a sound dataset).
+def leakage(samples: Iterable[str], pixels: Mapping[str, str], same: Mapping[str, str]) -> dict[str, int]:
+    """How many patients, groups, equal pictures and photographs stand in two splits or more (0 in a sound dataset).
 
-    pixels: pixel digest by uid.
+    pixels: pixel digest by uid. same: what copies of one photograph share, by uid, where sources name such (`links`).
     """
-    where: dict[str, dict[str, set[str]]] = {kind: defaultdict(set) for kind in ("patients", "groups", "pixels")}
+    kinds = ("patients", "groups", "pixels", "links")
+    where: dict[str, dict[str, set[str]]] = {kind: defaultdict(set) for kind in kinds}
     for text in samples:
         sample = json.loads(text)
         if sample["patient"]:
             where["patients"][sample["patient"]].add(sample["split"])
         where["groups"][sample["group"]].add(sample["split"])
         where["pixels"][pixels[sample["uid"]]].add(sample["split"])
+        where["links"][same.get(sample["uid"], sample["uid"])].add(sample["split"])
     return {kind: sum(len(splits) > 1 for splits in seen.values()) for kind, seen in where.items()}
 
 

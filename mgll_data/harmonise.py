@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
+from mgll_data import qualifiers
 from mgll_data.errors import UsageError
 from mgll_data.hierarchy import Closed, Hierarchy
 from mgll_data.schema import State
 from mgll_data.sources.base import SourceCard
 
-VERSION = 1
 Relation = Literal["exact", "broader", "narrower", "uncertain", "none"]
 RELATIONS = ("exact", "broader", "narrower", "uncertain", "none")
 
@@ -68,14 +69,37 @@ class LabelMap:
 
     def lookup(self, word: str) -> tuple[Rule, ...] | None:
         """Rules of a raw word, by exact match or, for path labels, by the longest listed prefix of whole segments."""
-        if word in self.rules or not self._card.path_labels:
-            return self.rules.get(word)
-        segments = word.split("/")
-        for end in range(len(segments) - 1, 0, -1):
-            rules = self.rules.get("/".join(segments[:end]))
-            if rules is not None:
-                return rules
+        matched = self._matched(word)
+        return None if matched is None else self.rules[matched]
+
+    def _matched(self, word: str) -> str | None:
+        """The label of the table that a raw word is looked up under."""
+        if word in self.rules:
+            return word
+        if self._card.path_labels:
+            segments = word.split("/")
+            for end in range(len(segments) - 1, 0, -1):
+                if (prefix := "/".join(segments[:end])) in self.rules:
+                    return prefix
         return None
+
+    def qualifiers(
+        self, statements: Iterable[Statement], closed: Closed, stated: Mapping[str, Sequence[str]]
+    ) -> dict[str, list[str]]:
+        """Qualifiers of the concepts that are stated directly and are present or uncertain, sorted.
+
+        stated: raw word -> its qualifiers; those in a label path count too.
+        """
+        found: dict[str, list[frozenset[str]]] = {}
+        for statement in statements:
+            said = statement.state in (State.PRESENT, State.UNCERTAIN)
+            if said and statement.concept in closed.present | closed.uncertain:
+                words = set(stated.get(statement.raw, ()))
+                if self._card.path_labels:
+                    words |= set(qualifiers.of_path(statement.raw, self._matched(statement.raw) or statement.raw))
+                found.setdefault(statement.concept, []).append(frozenset(words))
+        combined = {concept: sorted(qualifiers.combine(words)) for concept, words in found.items()}
+        return {concept: words for concept, words in combined.items() if words}
 
     def nearest(self, word: str) -> list[str]:
         """Listed words that look like this one."""
@@ -137,6 +161,26 @@ def load_labels(folder: Path, cards: Iterable[SourceCard], hierarchy: Hierarchy)
 def label_table(folder: Path, source: str) -> Path:
     """Where the vocabulary in `folder` keeps the label table of a source."""
     return folder / "labels" / f"{source}.csv"
+
+
+def summary(path: Path) -> dict[str, Any]:
+    """What a label table covers: its raw words, how many of them say something of a concept, the concepts, and its rows
+    by relation. All zero where there is no table."""
+    words: dict[str, bool] = {}
+    concepts: set[str] = set()
+    relations: Counter[str] = Counter()
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                words[row["label"]] = words.get(row["label"], False) or bool(row["concept"])
+                concepts |= {row["concept"]} - {""}
+                relations[row["relation"].strip()] += 1
+    return {
+        "words": len(words),
+        "mapped": sum(words.values()),
+        "concepts": len(concepts),
+        "relations": {name: relations[name] for name in RELATIONS},
+    }
 
 
 def _rule(row: Mapping[str, str], where: str, hierarchy: Hierarchy) -> Rule | str:

@@ -79,6 +79,7 @@ def manifest(
     plan: pa.Table,
     index: pa.Table,
     shards: Mapping[str, list[Shard]],
+    same: Mapping[str, str],
 ) -> Manifest:
     """The manifest of a finished build. It names no path, no time and no machine, so equal builds have equal ones."""
     samples = plan["sample"].to_pylist()
@@ -101,7 +102,7 @@ def manifest(
         levels=list(recipe.texts.levels),
         sources={s.card.name: _source(s, source_counts[s.card.name]) for s in found},
         splits=splits,
-        leakage=counts.leakage(samples, pixels),
+        leakage=counts.leakage(samples, pixels, same),
         quarantine=quarantine,
         content_sha256=digest,
     )

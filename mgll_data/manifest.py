@@ -17,7 +17,7 @@ class Manifest:
 
     sources: per name release, licence, terms and read = kept + duplicate + quarantined + excluded.
     splits: per name samples, patients, concepts {id: {present, absent, uncertain}}, texts {level: {instances, unique}}
-    and shards [{file, samples, bytes, sha256}]. leakage: patients, groups and equal pictures found in two splits.
+    and shards [{file, samples, bytes, sha256}]. leakage: what stands in two splits, `counts.leakage`.
     """
 
     v: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,13 @@ def of_records(
     index: Mapping[str, Mapping[str, Any]],
     unmapped: Mapping[str, str],
     views: Mapping[str, tuple[str, ...]],
+    burned_in: str,
 ) -> list[Outcome]:
     """Outcome of every row read, before duplicates and splits are known.
 
     index: INDEX rows by uid, empty in a dry run. unmapped: uid -> the word no table row lists. views: allowed views by
     source, empty for all; an image whose view neither its table nor its header tells is excluded where views are asked.
+    burned_in: the recipe's `curate.phi.burned_in`.
     """
     found = []
     for row in records:
@@ -45,8 +47,8 @@ def of_records(
             outcome, reason, detail = "quarantined", "unmapped_label", unmapped[row["uid"]]
         elif outcome == "kept" and image is not None and image["outcome"] != "kept":
             outcome, reason, detail = image["outcome"], image["reason"], image["detail"]
-        elif outcome == "kept" and image is not None and "burned_in_annotation" in image["flags"]:
-            outcome, reason, detail = "quarantined", "burned_in_text", "the DICOM header says that text is burned in"
+        elif outcome == "kept" and image is not None and (found_text := _burned_in(image["flags"], burned_in)):
+            outcome, reason, detail = "quarantined", "burned_in_text", found_text
         elif outcome == "kept" and image is not None and views.get(row["source"]):
             view = row["view"] or image["view"]
             if view not in views[row["source"]]:
@@ -55,14 +57,26 @@ def of_records(
     return found
 
 
-def final(decided: Iterable[Outcome], groups: pa.Table, splits: pa.Table) -> list[Outcome]:
-    """The outcomes once duplicates (GROUPS) and groups dropped for a split conflict (SPLITS) are known too."""
-    copies = {row["uid"] for row in groups.to_pylist() if row["duplicate_of"]}
+def _burned_in(flags: Collection[str], policy: str) -> str:
+    """Why a film with these flags is held back under the policy `curate.phi.burned_in`, '' where it is not."""
+    if policy != "quarantine":
+        return ""
+    if "burned_in_annotation" in flags:
+        return "the DICOM header says that text is burned in"
+    return "a row of characters near the border" if "border_text" in flags else ""
+
+
+def final(decided: Iterable[Outcome], groups: pa.Table, splits: pa.Table, details: Mapping[str, str]) -> list[Outcome]:
+    """The outcomes once duplicates (GROUPS) and groups dropped for a split conflict (SPLITS) are known too.
+
+    details: what was lost with a duplicate, by uid.
+    """
+    copies = {row["uid"]: row["reason"] for row in groups.to_pylist() if row["duplicate_of"]}
     dropped = {row["uid"] for row in splits.to_pylist() if row["split"] is None}
     made = []
     for item in decided:
         if item.uid in copies and item.outcome == "kept":
-            item = replace(item, outcome="duplicate", reason="equal_pixels")
+            item = replace(item, outcome="duplicate", reason=copies[item.uid], detail=details.get(item.uid, ""))
         elif item.uid in dropped and item.outcome == "kept":
             item = replace(item, outcome="excluded", reason="split_conflict")
         made.append(item)
@@ -75,7 +89,8 @@ def check_budget(outcomes: Iterable[Outcome], limit: float, where: str) -> None:
     bad: dict[str, Counter[str]] = {}
     for item in outcomes:
         read[item.source] += 1
-        if item.outcome == "quarantined":
+        # Text in a readable film is a decision of the recipe, no defect of the files.
+        if item.outcome == "quarantined" and item.reason != "burned_in_text":
             bad.setdefault(item.source, Counter())[item.reason] += 1
     problems = []
     for source, reasons in bad.items():

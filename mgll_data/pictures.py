@@ -52,6 +52,7 @@ def update(
             min_side=options.reject.min_side,
             max_pixels=options.reject.max_pixels,
             field_of_view=recipe.modality == "fundus",
+            find_text=recipe.modality == "cxr" and recipe.curate.phi.burned_in != "ignore",
         ),
         workers=workers,
         retry=retry,

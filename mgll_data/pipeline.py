@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mgll_data import assemble, counts, identity, outcomes, products, publish, validate
+from mgll_data import assemble, conflicts, counts, identity, merge, outcomes, preflight, products, publish, validate
+from mgll_data import labels as harmonised
 from mgll_data.errors import CorruptError
 from mgll_data.progress import Progress
 from mgll_data.recipe import Recipe
@@ -32,6 +33,7 @@ class Report:
     skipped: list[str] = field(default_factory=list)
     splits: dict[str, int] = field(default_factory=dict)
     quarantine: dict[str, int] = field(default_factory=dict)
+    syntaxes: list[preflight.Syntax] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
     images_decoded: int = 0
     images_reused: int = 0
@@ -89,42 +91,51 @@ def _stages(
     progress: Progress,
 ) -> None:
     run = assemble.Run(recipe, setup, found, cache, workers, report.reused, progress)
-    records = run.records()
-    labels, concepts = run.harmonise(records)
+    records, same = run.records()
+    reports = run.reports(records)
+    labels, concepts = run.harmonise(records, reports)
+    report.syntaxes = run.preflight(records)
     index: pa.Table | None = None
     if not report.dry_run:
         index, report.images_decoded, report.images_reused = run.images(records, labels, retry)
+    images = {row["uid"]: row for row in index.to_pylist()} if index is not None else {}
     decided = outcomes.of_records(
-        records.to_pylist(),
-        {row["uid"]: row for row in index.to_pylist()} if index is not None else {},
-        assemble.unmapped_words(labels) if recipe.labels.unmapped == "quarantine" else {},
+        records.select(["uid", "source", "image", "origin", "view", "outcome", "reason", "detail"]).to_pylist(),
+        images,
+        harmonised.unmapped_words(labels) if recipe.labels.unmapped == "quarantine" else {},
         {source.card.name: source.use.views for source in found},
+        recipe.curate.phi.burned_in,
     )
     private = cache / "quarantine.parquet"
     write_table(outcomes.table(decided, private=True), private)
     outcomes.check_budget(decided, recipe.limits.quarantine, str(private))
-    groups = run.groups(decided, records, index)
+    groups = run.groups(decided, records, index, same)
     report.near_duplicates = sum(map(len, groups["near"].to_pylist()))
     splits = run.splits(records, groups)
-    decided = outcomes.final(decided, groups, splits)
+    lost = merge.lost_regions(records, images, groups) if images else {}
+    decided = outcomes.final(decided, groups, splits, lost)
     write_table(outcomes.table(decided, private=True), private)
     report.sources = counts.source_counts(((o.source, o.outcome) for o in decided), [s.card.name for s in found])
     report.quarantine = dict(Counter(o.reason for o in decided if o.outcome == "quarantined").most_common())
-    report.conflicts = sum(1 for row in concepts["conflicts"].to_pylist() if row)
+    merged = run.merged(concepts, labels, groups)
+    contradictions = conflicts.table(concepts, merged, groups, records, setup.hierarchy)
+    write_table(contradictions, cache / "conflicts.parquet")
+    report.conflicts = len(set(contradictions["uid"].to_pylist()))
     if not any(count["kept"] for count in report.sources.values()):
         raise CorruptError(f"nothing is left to build from: see {private}")
     if report.dry_run:
         report.splits = dict(Counter(row["split"] for row in splits.to_pylist()))
         return
     assert index is not None
-    texts = run.texts(decided, records, concepts, index)
-    plan = run.plan(decided, records, concepts, index, texts, splits)
+    texts = run.texts(decided, merge.described(records, groups), merged, index, reports)
+    plan = run.plan(decided, records, merged, index, texts, splits, groups)
     counts.check_identity(report.sources, Counter(plan["source"].to_pylist()))
     shards, report.shards_written, report.shards_reused = run.shards(plan, index, folder)
-    manifest = identity.manifest(recipe, setup, found, report.sources, report.quarantine, plan, index, shards)
+    manifest = identity.manifest(recipe, setup, found, report.sources, report.quarantine, plan, index, shards, same)
     counts.check_leakage(manifest.leakage)
-    lost = outcomes.table(decided, private=False)
-    products.write(folder, manifest, setup, plan, index, lost, labels, run.read_image)
+    not_kept = outcomes.table(decided, private=False)
+    traces = merge.traced(labels, groups)
+    products.write(folder, manifest, setup, plan, index, not_kept, traces, contradictions, run.read_image)
     report.id = manifest.id
     report.splits = {name: split["samples"] for name, split in manifest.splits.items()}
     started = time.monotonic()

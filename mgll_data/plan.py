@@ -14,13 +14,16 @@ from mgll_data.schema import CONTRACT_VERSION, SPLITS, State, arrow_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 
 @dataclass(frozen=True)
 class Joined:
-    """All that is known of one kept image, gathered from the stages' tables (rows as dicts)."""
+    """All that is known of one kept image, gathered from the stages' tables (rows as dicts).
+
+    copies: of each dropped copy its record and the INDEX row that places its regions, see `merge.fits`.
+    """
 
     record: Mapping[str, Any]
     index: Mapping[str, Any]
@@ -28,14 +31,27 @@ class Joined:
     texts: Sequence[Mapping[str, Any]]
     group: str
     split: str
+    copies: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]] = ()
 
 
-def sample_json(item: Joined, modality: str, licence: str, labels: LabelMap) -> dict[str, Any]:
-    """The JSON member of a sample, contract version 1 (`schema.sample_problems` holds it to that)."""
+def sample_json(
+    item: Joined, modality: str, licences: Mapping[str, str], maps: Mapping[str, LabelMap]
+) -> dict[str, Any]:
+    """The JSON member of a sample, contract version 1 (`schema.sample_problems` holds it to that).
+
+    licences, maps: by source. Where the labels of several sources are in, all of their licences hold.
+    """
     record, index = item.record, item.index
+    sources = item.concepts["sources"]
+    boxes: list[dict[str, Any]] = []
+    for said, placed in ((record, index), *item.copies):
+        found = regions(json.loads(said["regions"]), placed, maps[said["source"]]) if placed else []
+        boxes += [box for box in found if box not in boxes]
     texts: dict[str, list[dict[str, Any]]] = {}
     for row in item.texts:
-        texts.setdefault(row["level"], []).append({"id": row["id"], "text": row["text"], "concepts": row["concepts"]})
+        about = {"about": row["about"]} if row["about"] else {}
+        entry = {"id": row["id"], "text": row["text"], "concepts": row["concepts"], **about}
+        texts.setdefault(row["level"], []).append(entry)
     return {
         "v": CONTRACT_VERSION,
         "uid": record["uid"],
@@ -46,26 +62,35 @@ def sample_json(item: Joined, modality: str, licence: str, labels: LabelMap) -> 
         "laterality": record["laterality"] or index["laterality"],
         "patient": record["patient"],
         "group": item.group,
-        "licence": licence,
-        "attrs": {"sex": record["sex"], "age_band": record["age_band"], "device": record["device"]},
+        "licence": " AND ".join(dict.fromkeys(licences[source] for source in sources)),
+        "attrs": {
+            **json.loads(record["attrs"]),
+            "sex": record["sex"],
+            "age_band": record["age_band"],
+            "device": record["device"],
+            "sources": sources,
+            "view_from": "label table" if record["view"] else index["view_from"],
+        },
         "concepts": {state.value: item.concepts[state.value] for state in State},
-        "regions": regions(json.loads(record["regions"]), index, labels),
+        "qualifiers": json.loads(item.concepts["qualifiers"]),
+        "regions": boxes,
         "texts": texts,
     }
 
 
 def regions(raw: Iterable[Mapping[str, Any]], index: Mapping[str, Any], labels: LabelMap) -> list[dict[str, Any]]:
-    """Boxes in pixels of the original as fractions of the stored image, under the concept their word means exactly.
+    """Boxes in pixels of the original as fractions of the stored image, under the concept that their word means.
 
-    What the crop cut away is clipped; a box wholly outside, or under a word without an exact present concept, is left
-    out. Masks (`rle`) are null until a source brings some.
+    That is the one it means exactly, else a broader one. What the crop cut away is clipped; a box wholly outside, or
+    under a word that makes no concept present, is left out. Masks (`rle`) are null until a source brings some.
     """
     x0, y0 = index["crop_x0"], index["crop_y0"]
     width, height = index["crop_x1"] - x0, index["crop_y1"] - y0
     placed = []
     for region in raw:
         rules = labels.lookup(region["label"]) or ()
-        concept = next((r.concept for r in rules if r.relation == "exact" and r.asserts is State.PRESENT), None)
+        meant = {r.relation: r.concept for r in reversed(rules) if r.asserts is State.PRESENT}
+        concept = meant.get("exact") or meant.get("broader")
         left, top, right, bottom = region["box"]
         box = [
             round(min(max(value, 0.0), 1.0), 6)
@@ -109,7 +134,7 @@ def plan(
     for split, members in by_split.items():
         for position, (_, item) in enumerate(sorted(members, key=lambda pair: pair[0])):
             source = item.record["source"]
-            sample = sample_json(item, modality, licences[source], maps[source])
+            sample = sample_json(item, modality, licences, maps)
             rows.append(
                 {
                     "split": split,

@@ -24,6 +24,7 @@ def write(
     index: pa.Table,
     quarantine: pa.Table,
     labels: pa.Table,
+    contradictions: pa.Table,
     read_image: Callable[[str, int, int], bytes],
 ) -> None:
     """vocabulary.json, stats.json, quarantine.parquet, labels.parquet, sources.bib, README.md, croissant.json,
@@ -38,7 +39,7 @@ def write(
     write_json(folder / "vocabulary.json", words)
     write_table(quarantine, folder / "quarantine.parquet")
     write_table(_trace(labels, plan), folder / "labels.parquet")
-    figures = stats.of_build(manifest, plan, index, setup.hierarchy)
+    figures = stats.of_build(manifest, plan, index, setup.hierarchy, contradictions)
     write_json(folder / "stats.json", figures)
     _write_text(folder / "sources.bib", card.bibliography(manifest))
     _write_text(folder / "README.md", card.card(manifest, figures))

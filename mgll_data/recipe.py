@@ -13,7 +13,9 @@ from mgll_data import locked
 from mgll_data.errors import UsageError
 from mgll_data.schema import LEVELS, SPLITS
 from mgll_data.sources import base
+from mgll_data.votes import Policy
 
+REPORT_TABLES = ("mentions.csv", "cues.csv")
 VOCAB = Path(__file__).parent / "vocab"
 
 
@@ -23,17 +25,23 @@ class SourceUse:
 
     use: str
     root: Path
-    views: tuple[Literal["pa", "ap", "lateral"], ...] = ()
+    views: tuple[Literal["pa", "ap", "lateral", "other"], ...] = ()
     partial: bool = False
 
 
 @dataclass(frozen=True)
 class Labels:
-    """hierarchy: fundus, cxr, or a folder laid out like theirs. unmapped: what a word outside the label tables does."""
+    """hierarchy: fundus, cxr, or a folder laid out like theirs. unmapped: what a word outside the label tables does.
+
+    reports: `add` lets a report say what its source's labels leave unknown; a source's own labels always stand.
+    votes: how many of a source's readers make a finding present; seen by fewer, but by one at least, it is uncertain.
+    """
 
     hierarchy: str
     uncertain: Literal["keep", "drop"] = "keep"
     unmapped: Literal["error", "quarantine", "ignore"] = "error"
+    votes: Policy = "majority"
+    reports: Literal["off", "add"] = "off"
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,19 @@ class Near:
 
 
 @dataclass(frozen=True)
+class Phi:
+    """burned_in: what text near the border of a film, or a header that says so, does to the film."""
+
+    burned_in: Literal["quarantine", "flag", "ignore"] = "quarantine"
+
+
+@dataclass(frozen=True)
 class Curate:
     """exact: keep one of several pictures with equal pixels, or all of them (in one group)."""
 
     exact: Literal["drop", "keep"] = "drop"
     near: Near = field(default_factory=Near)
+    phi: Phi = field(default_factory=Phi)
 
 
 @dataclass(frozen=True)
@@ -246,8 +262,9 @@ def _check_values(document: locked.Document, recipe: Recipe) -> None:
     for modality in modalities if len(modalities) == 1 else ():
         for level in [level for level in recipe.texts.levels if level not in LEVELS[modality]]:
             document.problem("texts.levels", f"texts.levels: {level!r} is not one of {', '.join(LEVELS[modality])}")
-    if "report" in recipe.texts.levels:
-        document.problem("texts.levels", "texts.levels: 'report' cannot be written by this version")
+    if "report" in recipe.texts.levels or recipe.labels.reports == "add":
+        for name in [name for name in REPORT_TABLES if not (recipe.vocab / name).is_file()]:
+            document.problem("labels.hierarchy", f"labels.hierarchy: reports need {recipe.vocab / name}")
     if not recipe.texts.levels:
         document.problem("texts.levels", "texts.levels is empty")
     for name in recipe.split.only_test:

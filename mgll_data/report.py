@@ -140,6 +140,7 @@ def _leaks(leakage: Mapping[str, int]) -> list[str]:
         "patients": ("patient", "patients"),
         "groups": ("group of related images", "groups of related images"),
         "pixels": ("picture", "pictures"),
+        "links": ("photograph that several sources publish", "photographs that several sources publish"),
     }
     return [f"{n:,} {words[kind][n != 1]}" for kind, n in leakage.items() if n]
 

@@ -26,7 +26,7 @@ TEXT_LEVELS = {
 }
 ATTRIBUTES = {"view": "View", "laterality": "Side", "sex": "Sex", "age_band": "Age in years"}
 VALUES = {
-    "view": {"pa": "PA", "ap": "AP", "lateral": "Lateral"},
+    "view": {"pa": "PA", "ap": "AP", "lateral": "Lateral", "other": "Another view"},
     "laterality": {"left": "Left", "right": "Right"},
     "sex": {"F": "Female", "M": "Male"},
 }
@@ -60,4 +60,6 @@ FLAGS = {
     "lut_shape_conflict": "header contradicts itself on inversion",
     "for_processing": "raw detector image, not made for reading",
     "burned_in_annotation": "header says that text is burned in",
+    "border_text": "row of characters near the border",
+    "square_pixels": "stretched because its pixels are not square",
 }

@@ -94,21 +94,32 @@ def make_uid(source: str, release: str, image: str) -> str:
 # Columns of each stage's table, as `name:type` with s string, i int64, f float64, l list of strings.
 _TABLES = {
     # One row per record read. `image` and `origin` stay in the work folder and are never published;
-    # captions, report and regions are JSON; outcome is kept, quarantined or excluded.
+    # captions, report, regions, labels, votes, qualifiers, same_as and attrs are JSON; all but the first four columns
+    # and the last three are null in a rejected row; outcome is kept, quarantined or excluded.
     "records": """uid:s source:s image:s origin:s patient:s study:s view:s laterality:s official_split:s sex:s
-        age_band:s device:s captions:s report:s regions:s labels:s outcome:s reason:s detail:s""",
-    # One row per (record, raw word, concept): the trace from a label to its source's own words.
-    "labels": "uid:s raw:s raw_state:s concept:s relation:s state:s",
-    # One row per record: the labels after closure.
-    "concepts": "uid:s present:l absent:l uncertain:l conflicts:l",
+        age_band:s device:s captions:s report:s regions:s labels:s votes:s qualifiers:s same_as:s attrs:s conflicts:l
+        outcome:s reason:s detail:s""",
+    # One row per distinct report: its sha256, the states of concepts and the scrubbed texts as JSON.
+    "reports": "report:s states:s texts:s",
+    # One row per (record, raw word, concept): the trace from a label to its source's own words. votes is `2/3` where
+    # two of three readers saw it. After copies are merged uid is that of the kept picture and source says who said it.
+    "labels": "uid:s source:s raw:s raw_state:s votes:s concept:s relation:s state:s",
+    # One row per record: the labels after closure. qualifiers is JSON, concept -> words; conflicts says what
+    # contradicts itself; sources are those whose labels of this picture are in.
+    "concepts": "uid:s present:l absent:l uncertain:l conflicts:l qualifiers:s sources:l",
+    # One row per contradiction. `image` and `origin` stay in the work folder.
+    "conflicts": "uid:s source:s concepts:l reason:s image:s origin:s",
     # One row per image tried. Sizes in pixels; the crop box is in pixels of the original.
     "index": """uid:s source:s outcome:s reason:s detail:s pack:s offset:i length:i width:i height:i original_width:i
         original_height:i crop_x0:i crop_y0:i crop_x1:i crop_y1:i file_sha256:s pixel_sha256:s dhash:s mean:f std:f
-        sharpness:f flags:l file_size:i file_mtime_ns:i modality_code:s view:s laterality:s""",
-    # duplicate_of is the uid of the copy that is kept; near lists the later pictures found to be near duplicates.
-    "groups": "uid:s group:s duplicate_of:s near:l",
+        sharpness:f flags:l file_size:i file_mtime_ns:i modality_code:s view:s laterality:s view_from:s
+        study_name:s""",
+    # same is the uid of the first of several copies of one photograph, duplicate_of that of the copy which is kept and
+    # reason why (equal_pixels, same_as); near lists the later pictures found to be near duplicates.
+    "groups": "uid:s group:s same:s duplicate_of:s reason:s near:l",
     "splits": "uid:s group:s split:s reason:s",
-    "texts": "uid:s level:s ordinal:i id:s text:s concepts:l",
+    # concepts: what the text asserts; about: that of which it says more or less than presence (a side, a doubt).
+    "texts": "uid:s level:s ordinal:i id:s text:s concepts:l about:l",
     # One row per sample, in tar order. `sample` is the JSON member, `caption` the text member.
     "plan": """split:s shard:i position:i uid:s source:s pack:s offset:i length:i extension:s sample:s caption:s""",
     "quarantine": "source:s uid:s outcome:s reason:s detail:s",
@@ -156,6 +167,8 @@ def sample_problems(sample: Mapping[str, Any]) -> list[str]:
             for entry in texts
             if entry.get("id") != text_id(level, entry.get("text", ""))
         ]
+    for concept, words in sample.get("qualifiers", {}).items():
+        problems += [f"qualifier {word!r} of {concept} is unknown" for word in words if word not in QUALIFIERS]
     for region in sample["regions"]:
         box = region.get("box")
         if box is not None and not (len(box) == 4 and 0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
@@ -202,6 +215,7 @@ class Ontology:
             self._walk(concept, self.parents, self._ancestors, ())
         for concept in self.parents:
             self._walk(concept, self._children, self._descendants, ())
+        self._up = {c: frozenset(a for a in (c, *up) if self.parents[a]) for c, up in self._ancestors.items()}
 
     def _walk(
         self,
@@ -237,22 +251,22 @@ class Ontology:
 
     def up(self, concepts: Iterable[str]) -> set[str]:
         """The concepts with all their ancestors, roots left out."""
-        closed = {a for concept in concepts for a in (concept, *self._ancestors[concept])}
-        return {concept for concept in closed if self.parents[concept]}
+        return set[str]().union(*(self._up[concept] for concept in concepts))
 
     def down(self, concepts: Iterable[str]) -> set[str]:
         """The concepts with all their descendants."""
-        return {d for concept in concepts for d in (concept, *self._descendants[concept])}
+        chosen = set(concepts)
+        return chosen.union(*(self._descendants[concept] for concept in chosen))
 
     def lowest(self, concepts: Iterable[str]) -> set[str]:
         """The most specific of the concepts: those without a descendant in the set."""
         chosen = set(concepts)
-        return {concept for concept in chosen if not (self._descendants[concept] & chosen)}
+        return {concept for concept in chosen if self._descendants[concept].isdisjoint(chosen)}
 
     def topmost(self, concepts: Iterable[str]) -> set[str]:
         """The least specific of the concepts: those without an ancestor in the set."""
         chosen = set(concepts)
-        return {concept for concept in chosen if not (self._ancestors[concept] & chosen)}
+        return {concept for concept in chosen if self._ancestors[concept].isdisjoint(chosen)}
 
     def expand_absent(self, absent: Iterable[str], present: Iterable[str], uncertain: Iterable[str]) -> set[str]:
         """Every concept known absent, from the topmost ones a sample stores (contract version 1)."""

@@ -8,13 +8,13 @@ from mgll_data import hierarchy as hierarchies
 from mgll_data.errors import UsageError
 from mgll_data.harmonise import LabelMap, label_table, load_labels
 from mgll_data.hierarchy import Hierarchy
-from mgll_data.recipe import Recipe
+from mgll_data.recipe import REPORT_TABLES, Recipe
 from mgll_data.schema import State
 from mgll_data.sources import base
 from mgll_data.stage import file_sha256
+from mgll_data.texts import lint
 from mgll_data.texts import templates as wording
 from mgll_data.texts.templates import Templates
-from mgll_data.vocabulary import unworded
 
 FILES = ("hierarchy.csv", "templates.yaml", "explanations.csv")
 LABELS = "labels"
@@ -35,6 +35,11 @@ class Setup:
         return {name: self.digests[name] for name in FILES}
 
     @property
+    def reports_digest(self) -> dict[str, str]:
+        """The digests of the tables that reports are read with; empty for a vocabulary without them."""
+        return {name: self.digests[name] for name in REPORT_TABLES if name in self.digests}
+
+    @property
     def labels_digest(self) -> dict[str, str]:
         """The digests of the label tables alone."""
         return {name: digest for name, digest in self.digests.items() if name.startswith(f"{LABELS}/")}
@@ -44,7 +49,7 @@ def set_up(recipe: Recipe) -> Setup:
     """Load and check the vocabulary for the recipe's sources.
 
     Raises UsageError with every problem: a missing file, a row that does not resolve, a concept that the sources can
-    make present and that has no wording.
+    make present and that has too little wording, a wording that the linter refuses.
     """
     folder = recipe.vocab
     lacking = [name for name in FILES if not (folder / name).is_file()]
@@ -53,12 +58,12 @@ def set_up(recipe: Recipe) -> Setup:
     hierarchy = hierarchies.load(folder)
     maps = load_labels(folder, [base.find(use.use).card for use in recipe.sources], hierarchy)
     templates = wording.load(folder, hierarchy)
-    silent = unworded(hierarchy, templates, reachable(maps, hierarchy))
-    if silent:
-        raise UsageError(
-            [f"{folder / 'templates.yaml'}: no phrases for {concept}, which labels can say" for concept in silent]
-        )
+    sayable = hierarchy.ontology.up(reachable(maps, hierarchy))
+    problems = lint.problems(hierarchy, templates, sorted(sayable))
+    if problems:
+        raise UsageError([f"{folder}: {problem}" for problem in problems])
     digests = {name: file_sha256(folder / name) for name in FILES}
+    digests |= {name: file_sha256(folder / name) for name in REPORT_TABLES if (folder / name).is_file()}
     digests |= {f"{LABELS}/{name}.csv": file_sha256(label_table(folder, name)) for name in maps}
     return Setup(hierarchy, templates, maps, digests)
 

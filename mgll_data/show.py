@@ -20,10 +20,10 @@ OUTCOMES = ("read", "kept", "duplicate", "quarantined", "excluded")
 
 def _table(*columns: str, title: str | None = None) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    words = {"kind", "access", "licence"}
     for number, name in enumerate(columns):
-        left = number == 0 or name in words
-        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name in words)
+        left = number == 0 or name in ("access", "licence")
+        whole = (number == 0 and "licence" in columns) or name in ("images", "labels", "access")
+        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=whole)
     return table
 
 
@@ -48,6 +48,13 @@ def show_build(report: Report) -> None:
         console.print(f"quarantined  {reason}: {number}", markup=False)
     if report.conflicts:
         console.print(f"labels       {report.conflicts} images had contradicting labels (the weaker claim was kept)")
+    if report.syntaxes:
+        listed = _table("transfer syntax", "files", "decoder")
+        for syntax in report.syntaxes:
+            missing = f"none: pip install {syntax.install}" if syntax.install else "none known"
+            listed.add_row(syntax.name, str(syntax.files), syntax.decoder or missing)
+        console.print(listed)
+        console.print()
     splits = ", ".join(f"{name} {number}" for name, number in report.splits.items())
     console.print(f"splits       {splits}", markup=False)
     if report.dry_run:
@@ -88,20 +95,40 @@ def show_stats(folder: Path, manifest: Manifest, figures: Mapping[str, Any]) -> 
     console.print(table)
 
 
-def show_sources(cards: Sequence[SourceCard]) -> None:
-    """All sources, a line each."""
+def show_conflicts(figures: Mapping[str, Any]) -> None:
+    """Which labels contradict themselves, by source: how many images, why, and some of their uids."""
     console = Console(highlight=False)
-    table = _table("name", "kind", "images", "access", "licence")
-    for card in cards:
-        table.add_row(card.name, card.modality, f"{card.images:,}", card.access, card.licence)
-    console.print(table)
-    console.print(f"\n{len(cards)} sources. How to get and lay out one: mgll-data sources NAME")
+    for source, found in figures["conflicts"].items():
+        console.print(f"{source}: {found['images']} images", style="bold", markup=False)
+        for entry in found["reasons"]:
+            console.print(f"  {entry['images']:>6}  {entry['reason']}", markup=False)
+            console.print(f"          {' '.join(entry['examples'][:2])}", style="dim", markup=False)
+    if not figures["conflicts"]:
+        console.print("no image has labels that contradict each other")
+    else:
+        console.print("\nAll of them, with files and lines: conflicts.parquet in the build's cache folder")
 
 
-def show_card(card: SourceCard) -> None:
-    """All of one source."""
+def show_sources(sources: Sequence[tuple[SourceCard, Mapping[str, Any]]]) -> None:
+    """All sources, a line each, with the summary of their label tables."""
+    console = Console(highlight=False)
+    for modality in dict.fromkeys(card.modality for card, _ in sources):
+        mine = [(card, labels) for card, labels in sources if card.modality == modality]
+        table = _table("name", "images", "labels", "access", "licence", title=f"{modality} ({len(mine)})")
+        for card, labels in mine:
+            covered = f"{labels['mapped']}/{labels['words']}"
+            table.add_row(card.name, f"{card.images:,}", covered, card.access, card.licence)
+        console.print(table)
+        console.print()
+    console.print("labels: of the words that the source uses, those that say something of a concept")
+    console.print(f"{len(sources)} sources. How to get and lay out one: mgll-data sources NAME")
+
+
+def show_card(card: SourceCard, labels: Mapping[str, Any], reader: str) -> None:
+    """All of one source. labels: summary of its label table. reader: what its `read` says of itself."""
     console = Console(highlight=False)
     console.print(f"{card.title} ({card.name})\n", markup=False, soft_wrap=True)
+    relations = ", ".join(f"{name} {number}" for name, number in labels["relations"].items() if number)
     rows = {
         "modality": card.modality,
         "images": f"{card.images:,} as published",
@@ -112,14 +139,32 @@ def show_card(card: SourceCard) -> None:
         "get it": card.url,
         "labels": card.label_origin,
         "judges": (", ".join(card.scope) or "nothing") + f" in every image (unmentioned means {card.silence})",
+        "words": f"{labels['mapped']} of {labels['words']} speak of {labels['concepts']} concepts ({relations})",
     }
+    if card.votes:
+        rows["readers"] = "several; the recipe's labels.votes (majority, any, all) makes states of what they saw"
+    if card.derives:
+        rows["pictures"] = f"those of {', '.join(card.derives)}, whole or in part: in one recipe each counts once"
     grid = Table(box=None, pad_edge=False, show_header=False)
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
     for key, value in rows.items():
         grid.add_row(key, value)
     console.print(grid)
-    console.print("\nLayout\n", style="bold")
-    console.print(_reflow(card.layout, console.width), markup=False, soft_wrap=True)
-    console.print("\nCite\n", style="bold")
-    console.print(card.cite, markup=False, soft_wrap=True)
+    sections = {
+        "Layout": _reflow(card.layout, console.width),
+        "What is read": _reflow(reader, console.width),
+        "In the recipe": snippet(card),
+        "Cite": card.cite,
+    }
+    for heading, text in sections.items():
+        console.print(f"\n{heading}\n", style="bold")
+        console.print(text, markup=False, soft_wrap=True)
+
+
+def snippet(card: SourceCard) -> str:
+    """The lines of a recipe that take this source in."""
+    lines = ["sources:", f'  - {{use: {card.name}, root: "${{MGLL_DATA:-data}}/{card.name}"}}']
+    if not card.open_licence:
+        lines.append(f"licences: {{accept: [{card.licence}]}}")
+    return "\n".join(lines)

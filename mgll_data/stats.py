@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mgll_data import conflicts
 from mgll_data.errors import UsageError
 from mgll_data.hierarchy import Hierarchy
 from mgll_data.manifest import FILE, Manifest
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def of_build(manifest: Manifest, plan: pa.Table, index: pa.Table, hierarchy: Hierarchy) -> dict[str, Any]:
+def of_build(
+    manifest: Manifest, plan: pa.Table, index: pa.Table, hierarchy: Hierarchy, contradictions: pa.Table
+) -> dict[str, Any]:
     """Figures over all splits.
 
     concepts: per concept name, level and number of images per state. attributes: per source number of images by view,
     laterality, sex and age band. texts: per level instances, different texts and the commonest.
+    conflicts: per source (or sources of one photograph) the images whose labels contradict themselves, and how.
     quality: per source mean grey, contrast and sharpness (medians), and how often each flag was raised.
     """
     totals: dict[str, Counter[str]] = defaultdict(Counter)
@@ -59,6 +63,7 @@ def of_build(manifest: Manifest, plan: pa.Table, index: pa.Table, hierarchy: Hie
             }
             for concept in sorted(labelled, key=lambda c: -totals[c.id]["present"])
         ],
+        "conflicts": conflicts.figures(contradictions),
         "attributes": {
             source: {key: dict(sorted(values.items())) for key, values in seen.items()}
             for source, seen in sorted(attributes.items())

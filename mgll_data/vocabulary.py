@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mgll_data.hierarchy import Hierarchy
@@ -35,9 +35,3 @@ def vocabulary(
             for concept in hierarchy.concepts.values()
         ],
     }
-
-
-def unworded(hierarchy: Hierarchy, templates: Templates, concepts: Collection[str]) -> list[str]:
-    """Concepts that these ones can make present (themselves, ancestors) and that have no phrases."""
-    reachable = hierarchy.ontology.up(concepts)
-    return sorted(c for c in reachable if c not in templates.phrases)

@@ -145,17 +145,34 @@ def _place(pixels: Pixels, box: tuple[float, float, float, float], size: int, ta
     height, width = pixels.shape[:2]
     x0, x1, left, right = _overlap(box[0], box[2], width, size)
     y0, y1, top, bottom = _overlap(box[1], box[3], height, size)
-    part = pixels[y0:y1, x0:x1]
-    shrinks = x1 - x0 >= right - left and y1 - y0 >= bottom - top
-    if part.shape[:2] != (bottom - top, right - left):
-        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        part = cv2.resize(part, (right - left, bottom - top), interpolation=way)
+    part = _scale(pixels[y0:y1, x0:x1], bottom - top, right - left)
     if table is not None:
         part = cv2.LUT(part, table)
-    result = np.zeros((3, size, size), dtype=np.uint8)
-    # OpenCV holds BGR; one write turns it and moves the planes to the front. Grey is written to all three.
-    result[:, top:bottom, left:right] = part if part.ndim == 2 else part.transpose(2, 0, 1)[::-1]
+    if part.shape[:2] == (size, size):
+        result = np.empty((3, size, size), dtype=np.uint8)
+    else:
+        result = np.zeros((3, size, size), dtype=np.uint8)
+    if part.ndim == 2:
+        result[:, top:bottom, left:right] = part
+    else:  # OpenCV holds BGR
+        cv2.split(part, [result[plane, top:bottom, left:right] for plane in (2, 1, 0)])
     return result
+
+
+def _scale(part: Pixels, height: int, width: int) -> Pixels:
+    """The part at another size: means of whole pixels down to less than twice that size, the rest linearly.
+
+    Up to a factor of two the linear weights span the distance between output pixels, so nothing is skipped, and both
+    steps have exact fast paths: together a fraction of the time of one area average over broken pixels.
+    """
+    down, across = part.shape[0] // height, part.shape[1] // width
+    if down > 1 or across > 1:
+        down, across = max(1, down), max(1, across)
+        rows, columns = part.shape[0] // down, part.shape[1] // across
+        part = cv2.resize(part[: rows * down, : columns * across], (columns, rows), interpolation=cv2.INTER_AREA)
+    if part.shape[:2] != (height, width):
+        part = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
+    return part
 
 
 def _overlap(low: float, high: float, length: int, size: int) -> tuple[int, int, int, int]:

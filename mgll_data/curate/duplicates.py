@@ -1,8 +1,7 @@
-"""Finds pictures that are the same: equal pixels, and near duplicates by difference hash and a second look."""
+"""Finds near duplicates: pictures whose difference hashes agree, and that agree at a second look."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
 # reach 0.54 among the 103 photographs of IDRiD's test set and 0.71 among 250 real chest films (follow-ups of one
 # patient at the top); a copy at another JPEG quality, brightness or size stays above 0.9.
 MIN_CORRELATION = 0.8
-
-
-def exact(pixel_sha256: Sequence[str]) -> list[list[int]]:
-    """Positions of pictures with equal pixels: every list holds two or more, in input order."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for position, digest in enumerate(pixel_sha256):
-        found[digest].append(position)
-    return [members for members in found.values() if len(members) > 1]
 
 
 def near(

@@ -33,10 +33,9 @@ def display(stored: npt.NDArray[Any], header: Any, window: Window) -> tuple[Pixe
                 return np.rint(shown * 255).astype(np.uint8), []
             except ValueError:
                 return stretch(values), ["percentile_window", "bad_window"]
-    if values.dtype == np.uint8:
-        return values, []
-    if values is stored and int(header.get("BitsStored") or 16) == 8 and not header.get("PixelRepresentation"):
-        return np.clip(values, 0, 255).astype(np.uint8), []
+    bits = int(header.get("BitsStored") or 16)
+    if values is stored and bits <= 8 and values.dtype.kind in "ub":
+        return np.rint(values * np.float32(255 / (2**bits - 1))).clip(0, 255).astype(np.uint8), []
     return stretch(values), ["percentile_window"]
 
 

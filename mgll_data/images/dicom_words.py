@@ -16,8 +16,10 @@ def words(text: object) -> list[str]:
     return re.findall(r"[A-Z0-9]+", str(text or "").upper())
 
 
+# Kinds of imaging that give no projection radiograph, or none of the chest (mammography, dental), and documents.
+NO_RADIOGRAPH = frozenset(words("CT MR US NM PT MG PX IO ES OP OPT ECG SR PR KO SEG RTIMAGE RTDOSE DOC BMD SM GM XC"))
 # THORACIC is not among them: the thoracic spine is another examination.
-_CHEST = frozenset(words("CHEST THORAX TORAX CXR LUNG LUNGS RIB RIBS STERNUM HEART PECHO BRUST TORACE"))
+CHEST = frozenset(words("CHEST THORAX TORAX CXR LUNG LUNGS RIB RIBS STERNUM HEART PECHO BRUST TORACE"))
 # Words that, alone, name another part of the body. Spellings as modalities and report systems write them.
 _ELSEWHERE = frozenset(
     words("""ABDOMEN ABDOMINAL ABD KUB PELVIS PELVIC HIP HIPS EXTREMITY LEG LEGS KNEE KNEES ANKLE FOOT FEET TOE TOES
@@ -51,7 +53,7 @@ def is_elsewhere(statements: Iterable[object]) -> bool:
     """
     for statement in statements:
         said = set(words(statement))
-        if said & _CHEST:
+        if said & CHEST:
             return False
         if said & _ELSEWHERE:
             return True
@@ -71,26 +73,28 @@ def view_from_words(text: object, *, coded: bool) -> View | None:
     return found.pop() if len(found) == 1 else None
 
 
-def view_of(dataset: Any) -> View | None:
-    """View of an X-ray: ViewPosition, then ViewCodeSequence, then PatientOrientation, then series and study text.
+def view_of(dataset: Any) -> tuple[View | None, str | None]:
+    """View of an X-ray and the tag that tells it, None and None where no tag does.
 
+    ViewPosition, then ViewCodeSequence, then PatientOrientation, then series and study text.
     PatientOrientation tells a lateral from a frontal film, not PA from AP (PS3.3 C.7.6.1.1.1).
     """
     view = view_from_words(dataset.get("ViewPosition"), coded=True)
-    if view is None:
-        for item in dataset.get("ViewCodeSequence") or ():
-            view = view or view_from_words(item.get("CodeMeaning"), coded=True)
     if view is not None:
-        return view
+        return view, "ViewPosition"
+    for item in dataset.get("ViewCodeSequence") or ():
+        view = view_from_words(item.get("CodeMeaning"), coded=True)
+        if view is not None:
+            return view, "ViewCodeSequence"
     orientation = dataset.get("PatientOrientation") or ()
     seen = _ORIENTED.get(tuple(str(part)[:1].upper() for part in orientation)[:2])
     if seen == "lateral":
-        return "lateral"
+        return "lateral", "PatientOrientation"
     for key in ("SeriesDescription", "ProtocolName", "PerformedProcedureStepDescription", "StudyDescription"):
         view = view_from_words(dataset.get(key), coded=False)
         if view is not None and not (seen == "frontal" and view == "lateral"):
-            return view
-    return None
+            return view, key
+    return None, None
 
 
 def laterality_of(dataset: Any) -> Literal["left", "right"] | None:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from mgll_data.errors import SampleError
 
-Kind = Literal["png", "jpeg", "dicom", "headerless_dicom", "tiff", "pnm", "bmp", "webp"]
+Kind = Literal["png", "jpeg", "dicom", "headerless_dicom", "raw_film", "tiff", "pnm", "bmp", "webp"]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # in entropy-coded data: a real marker, not stuffing, not RSTn

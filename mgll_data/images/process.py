@@ -16,8 +16,9 @@ from mgll_data.images.encode import Format, encode, reduce_to
 from mgll_data.images.headers import Kind, sniff
 from mgll_data.images.raster import Mode, Picture, Pixels, read_raster, scale_for
 from mgll_data.images.raw_film import is_raw_film, read_raw_film
+from mgll_data.phi.burned_in import text_lines
 
-VERSION = 1  # of the pixel pipeline: raised whenever stored bytes or figures change
+VERSION = 2  # of the pixel pipeline: raised whenever stored bytes or figures change
 MAX_FILE_BYTES = 2**31
 
 
@@ -27,6 +28,7 @@ class ImageOptions:
 
     mode: gray8 (films) or rgb8 (photographs). window: for DICOM deeper than 8 bits, see `dicom.read_dicom`.
     min_side, max_pixels: budget for the original. field_of_view: crop fundus photographs to their lit field.
+    find_text: look for text near the border of films (flag `border_text`), see `phi.burned_in`.
     DICOM films of another part of the body than the chest are excluded in gray8 without `field_of_view`.
     """
 
@@ -38,6 +40,7 @@ class ImageOptions:
     min_side: int = 256
     max_pixels: int = 64_000_000
     field_of_view: bool = False
+    find_text: bool = False
 
     def digest(self) -> str:
         """12 hex digits that name these options and this version of the pipeline."""
@@ -70,6 +73,8 @@ class Processed:
     modality_code: str | None
     view: str | None
     laterality: str | None
+    view_from: str | None
+    study_name: str | None
 
 
 def process(path: Path, options: ImageOptions) -> Processed:
@@ -96,6 +101,8 @@ def process(path: Path, options: ImageOptions) -> Processed:
                     data, kind, options, options.side * min(picture.width, picture.height) // longest + 1
                 )
             pixels = _cut(picture, crop)
+    if options.find_text and text_lines(_gray(pixels)):
+        flags.append("border_text")
     stored = reduce_to(pixels, options.side)
     if options.field_of_view and "no_field_of_view" not in flags and stored.ndim == 3:
         flags += _estimated_side(stored)
@@ -118,6 +125,8 @@ def process(path: Path, options: ImageOptions) -> Processed:
         modality_code=picture.modality_code,
         view=picture.view,
         laterality=picture.laterality,
+        view_from=picture.view_from,
+        study_name=picture.study_name,
     )
 
 

@@ -33,6 +33,7 @@ class Picture:
 
     width, height: of the original, upright, in pixels. scale: one pixel here stands for scale x scale pixels there.
     flags: words on how it was read. modality_code, view, laterality: what the file itself says, None where it does not.
+    view_from: the DICOM tag that tells the view. study_name: see `study_names.study_name`.
     """
 
     pixels: Pixels
@@ -43,6 +44,8 @@ class Picture:
     modality_code: str | None = None
     view: str | None = None
     laterality: str | None = None
+    view_from: str | None = None
+    study_name: str | None = None
 
 
 def check_size(width: int, height: int, min_side: int, max_pixels: int) -> None:

@@ -51,6 +51,11 @@ class Tally:
         place(path, encode(drawn.image, kind), drawn.unit.damage)
         self.counted(drawn)
 
+    def seen(self, drawn: Drawn, path: Path) -> None:
+        """The same for a source without a table, which reads only what is on disk: a missing picture is not counted."""
+        if drawn.unit.damage != "missing_image":
+            self.placed(drawn, path)
+
     def counted(self, drawn: Drawn) -> None:
         """Count a picture that the layout has written itself."""
         self.read += 1

@@ -20,6 +20,16 @@ from mgll_data.errors import UsageError
 from mgll_data.schema import State
 
 Access = Literal["open", "registration", "agreement", "credentialed"]
+HELPERS = (
+    "base",
+    "dicom_series",
+    "files",
+    "layouts",
+    "masks",
+    "nih_identity",
+    "padchest_places",
+    "tables",
+)  # modules of this package that are no source
 
 
 @dataclass(frozen=True)
@@ -83,9 +93,14 @@ class RawRecord:
     captions: `modality` a DICOM modality code, `study` and `series` free descriptions (normalised later, never copied).
     votes: raw word -> (readers who saw it, readers who were asked); such a word does not stand in `labels`.
     qualifiers: raw word -> side, severity and place as the source states them, each of `schema.QUALIFIERS`.
-    same_as: (source, key) of pictures in other sources that this one repeats; key is that source's image path or,
-    where only this is known, its file name without folder. attrs: further facts worth keeping, by name, such as
+    same_as: (source, key) of pictures in other sources that this one repeats; key is that source's image path or the
+    end of it, such as the file name, where only this is known; case counts only where it must. Pictures that name one
+    another, or the same third, are one photograph to a build: it is counted once and the labels are merged; without a
+    patient of its own the record takes that picture's. attrs: further facts worth keeping, by name, such as
     `cup_to_disc`; numbers or words, never an identifier, a date or free text.
+    conflicts: what the source says twice and differently of this image and the reader had to settle, such as
+    `flag C without a cataract keyword`; short, in the source's own words, never an identifier. They are counted,
+    listed by `mgll-data stats --conflicts`, and change no label.
     """
 
     image: str
@@ -106,6 +121,7 @@ class RawRecord:
     qualifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     same_as: tuple[tuple[str, str], ...] = ()
     attrs: Mapping[str, str | float] = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +150,7 @@ class Source:
 def names() -> tuple[str, ...]:
     """Names of all sources, sorted: the modules of this package that declare a card."""
     package = importlib.import_module("mgll_data.sources")
-    helpers = {"base", "files", "layouts", "masks", "tables"}
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in helpers))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in HELPERS))
 
 
 @cache

@@ -26,10 +26,21 @@ def inside(root: Path, relative: str) -> str:
         raise SampleError("path_escape", "an absolute path")
     if ".." in parts:
         raise SampleError("path_escape", "a path with '..'")
-    out = _links_out(root, "/".join(parts[:-1]))
+    folder = "/".join(parts[:-1])
+    out = frozenset() if _absent(root, folder) else _links_out(root, folder)
     if out is None or parts[-1] in out:
         raise SampleError("path_escape", "a symbolic link out of the source's folder")
     return "/".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _absent(root: Path, folder: str) -> bool:
+    """Whether a folder is not there, so that nothing in it links anywhere; one below an absent folder is not asked for.
+
+    A set that is not downloaded yet has as many absent folders as studies.
+    """
+    above = folder.rpartition("/")[0]
+    return bool(folder) and ((bool(above) and _absent(root, above)) or not os.path.lexists(root / folder))
 
 
 @lru_cache(maxsize=4096)

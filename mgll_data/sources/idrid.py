@@ -10,6 +10,7 @@ from mgll_data.errors import SampleError, UsageError
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
 from mgll_data.sources.files import Images, list_images
+from mgll_data.sources.layouts import part_folder
 from mgll_data.sources.tables import Row, records
 
 CARD = SourceCard(
@@ -68,7 +69,7 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
     No patient is known: the source gives no key. A grade becomes the word `<column>=<value>`; an empty one becomes
     none. Raises UsageError if one of the two tables is absent.
     """
-    home = _home(root)
+    home = part_folder(root, _PART)
     images = Images(root, (f"{home}**/*.jpg",), _key)
     tables = {unquote(path.rpartition("/")[2]).lower(): path for path in list_images(root, (f"{home}**/*.csv",))}
     absent = [name for _, _, name in _SETS if name.lower() not in tables]
@@ -88,12 +89,6 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
 
         yield from records(root / tables[table.lower()], ("Image name", *_GRADES), record)
     yield from images.unlisted()
-
-
-def _home(root: Path) -> str:
-    """Prefix of part B below the root: empty if the root is part B itself."""
-    names = sorted(path.name for path in root.iterdir() if path.is_dir() and unquote(path.name) == _PART)
-    return f"{names[0]}/" if names else ""
 
 
 def _key(path: str) -> str:

@@ -10,6 +10,7 @@ from mgll_data.errors import SampleError
 from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, RawRegion, Rejected, SourceCard
 from mgll_data.sources.files import Images
+from mgll_data.sources.nih_identity import NIH, patient, rsna_mapping
 from mgll_data.sources.tables import Row, corners, first_file, quarantined, read_csv
 
 CARD = SourceCard(
@@ -43,15 +44,23 @@ CARD = SourceCard(
     layout="""Join the challenge on Kaggle, accept its rules (research and teaching, no commercial use), then:
 kaggle competitions download -c rsna-pneumonia-detection-challenge, and unpack the archive (and the archives in it).
 stage_2_test_images has no labels and is not read. View, age and sex stand in the DICOM headers.
+Put RSNA's mapping file (linked from its page of the challenge, east1.public.rsna.org/AI/2018/) beside the tables: it
+names the NIH film that each one is, and so its patient. With it, and with nih_cxr14 in the recipe, a film counts once
+and has the labels of both. Without it the patient is unknown, and films of one patient may stand in two splits.
 
 rsna_pneumonia/
   stage_2_train_labels.csv           one row per box, one per film without a box
-  stage_2_detailed_class_info.csv    one class per film, in as many rows
+  stage_2_detailed_class_info.csv    one class per film, in as many rows; without it a film without boxes may be
+                                     normal or not, and is only known to show no suspected pneumonia
+  pneumonia-challenge-dataset-mappings_2018.json   optional
   stage_2_train_images/<patientId>.dcm""",
-    needs=("stage_2_train_labels.csv*", "stage_2_detailed_class_info.csv*", "stage_2_train_images/*.dcm"),
+    needs=("stage_2_train_labels.csv*", "stage_2_train_images/*.dcm"),
+    derives=(NIH,),
+    patients_of=NIH,
 )
 
 _OPACITY = "Lung Opacity"
+_CLASSES = "stage_2_detailed_class_info.csv"
 
 
 @dataclass
@@ -64,13 +73,16 @@ class _Film:
 def read(root: Path) -> Iterator[RawRecord | Rejected]:
     """Records in the order of `stage_2_train_labels.csv`; boxes in pixels of the DICOM image.
 
-    `patientId` names a film, not a patient: the 26,684 ids come from 11,439 NIH patients. The patient is
-    therefore unknown here, and films of one patient may stand in two splits. A film whose class and Target disagree is
-    quarantined.
+    `patientId` names a film, not a patient: the 26,684 ids come from 11,439 NIH patients, whom only the challenge's
+    mapping file tells. A film whose class and Target disagree is quarantined. Without the class table the word is
+    `Target=0` or `Target=1`.
     """
+    nih = rsna_mapping(root)
     images = Images(root, ("stage_2_train_images/*.dcm",))
     classes: dict[str, tuple[str, set[str]]] = {}  # patientId -> first origin, its classes
-    for origin, row in _rows(first_file(root, "stage_2_detailed_class_info.csv"), ("patientId", "class")):
+    with_classes = any(root.glob(f"{_CLASSES}*"))
+    table = first_file(root, _CLASSES) if with_classes else None
+    for origin, row in _rows(table, ("patientId", "class")) if table else ():
         if isinstance(row, SampleError):
             yield quarantined(origin, row)
         else:
@@ -92,7 +104,8 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
 
     for name, film in films.items():
         try:
-            yield _record(name, film, classes.pop(name, ("", set()))[1], images)
+            said = classes.pop(name, ("", set[str]()))[1] if with_classes else None
+            yield _record(name, film, said, images, nih.get(name))
         except SampleError as error:
             yield quarantined(film.origin, error)
     for origin, _ in classes.values():
@@ -105,17 +118,23 @@ def _rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[str, Row | Sa
         yield f"{path.name}:{line}", row
 
 
-def _record(name: str, film: _Film, classes: set[str], images: Images) -> RawRecord:
+def _record(name: str, film: _Film, classes: set[str] | None, images: Images, nih: str | None) -> RawRecord:
     image = images.take(f"{name}.dcm", f"stage_2_train_images/{name}.dcm")
-    if len(classes) != 1:
-        raise SampleError("bad_row", f"{len(classes)} classes in stage_2_detailed_class_info.csv, 1 expected")
-    word = next(iter(classes))
-    positive = word == _OPACITY
+    if classes is None:  # the word is the row's own: a film with boxes, or without
+        word = f"Target={min(film.targets)}"
+        positive = word == "Target=1"
+    elif len(classes) != 1:
+        raise SampleError("bad_row", f"{len(classes)} classes in {_CLASSES}, 1 expected")
+    else:
+        word = next(iter(classes))
+        positive = word == _OPACITY
     if film.targets != {"1" if positive else "0"} or (film.boxes and not positive):
         raise SampleError("bad_row", "its class and its Target or boxes disagree")
     return RawRecord(
         image=image,
         origin=film.origin,
+        patient=patient(nih) if nih else None,
         labels={word: State.PRESENT},
         regions=tuple(film.boxes),
+        same_as=((NIH, nih),) if nih else (),
     )

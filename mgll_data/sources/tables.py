@@ -7,17 +7,19 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO, TypeVar
 
-from mgll_data.errors import SampleError, UsageError
+from mgll_data.errors import ExcludedError, SampleError, UsageError
 from mgll_data.sources.base import RawRecord, Rejected
 
 Row = dict[str, str]
+Fields = TypeVar("Fields", Row, list[str])
+Made = RawRecord | Iterable[RawRecord | Rejected]
 
 
 def read_csv(
@@ -40,25 +42,39 @@ def columns(path: Path, *, encoding: str = "utf-8-sig", delimiter: str = ",") ->
         return tuple(name.strip() for name in next(csv.reader(file, delimiter=delimiter), []) if name.strip())
 
 
-def records(
-    path: Path, required: Sequence[str], make: Callable[[str, Row], RawRecord]
+def records(path: Path, required: Sequence[str], make: Callable[[str, Row], Made]) -> Iterator[RawRecord | Rejected]:
+    """`make("<file name>:<line>", row)` for every row of a table; a SampleError becomes a `Rejected`."""
+    yield from made(path.name, read_csv(path, required=required), make)
+
+
+def made(
+    name: str, rows: Iterable[tuple[int, Fields | SampleError]], make: Callable[[str, Fields], Made]
 ) -> Iterator[RawRecord | Rejected]:
-    """`make("<file name>:<line>", row)` for every row of a table; a SampleError becomes a quarantined `Rejected`."""
-    name = path.name
-    for line, row in read_csv(path, required=required):
+    """`make("<name>:<line>", row)` for every row of a reader such as `read_csv`; a SampleError becomes a `Rejected`.
+
+    `make` returns one record, or an iterator where a row speaks of several pictures.
+    """
+    for line, row in rows:
         origin = f"{name}:{line}"
         try:
             if isinstance(row, SampleError):
                 raise row
-            result: RawRecord | Rejected = make(origin, row)
+            result = make(origin, row)
+            if isinstance(result, RawRecord):
+                yield result
+            else:
+                yield from result
         except SampleError as error:
-            result = quarantined(origin, error)
-        yield result
+            yield quarantined(origin, error)
 
 
-def quarantined(origin: str, error: SampleError) -> Rejected:
-    """The row at `origin` counted as quarantined for `error`. No image is named: its name may be the fault."""
-    return Rejected("", origin, "quarantined", error.reason, error.detail)
+def quarantined(origin: str, error: SampleError, image: str = "") -> Rejected:
+    """The row at `origin` counted for `error`: as excluded for an ExcludedError, else as quarantined.
+
+    `image` stays empty where the name of the image may be the fault.
+    """
+    outcome: Literal["quarantined", "excluded"] = "excluded" if isinstance(error, ExcludedError) else "quarantined"
+    return Rejected(image, origin, outcome, error.reason, error.detail)
 
 
 def first_file(root: Path, *names: str) -> Path:
@@ -126,13 +142,15 @@ def _rows(path: Path, file: TextIO, required: Sequence[str], delimiter: str) -> 
             f"{path}: empty or without a header. A table with the columns {', '.join(required)} was expected."
         )
     _check_header(path, named, required, delimiter)
-    plain = len(named) == len(header)
+    plain = all(header[1:])  # pandas leaves the first column without a name
     for line, fields in lines:
         if isinstance(fields, SampleError):
             yield line, fields
         elif plain and len(fields) == len(header):
             if any(fields):
-                yield line, dict(zip(header, map(str.strip, fields), strict=True))
+                row = dict(zip(header, map(str.strip, fields), strict=True))
+                row.pop("", None)
+                yield line, row
         elif any(field.strip() for field in fields):
             yield line, _fit(header, fields)
 

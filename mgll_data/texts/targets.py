@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
 
 from mgll_data.errors import UsageError
 from mgll_data.hierarchy import Hierarchy
+from mgll_data.reports.texts import ReportText
 from mgll_data.schema import text_id
+from mgll_data.texts.diagnostic import Composer, Sentence
 from mgll_data.texts.templates import CATEGORY_LEVELS, Templates, pick
 
-VERSION = 3
-LONGEST_LIST = 4  # findings in one composed sentence: more would pass CLIP's 77 tokens
+VERSION = 6
+STUDY_FRAMES = ("{}", "Study: {}", "Examination: {}.", "Radiographic study of the type {}.")
 DEFAULT_CODE = {"cxr": "XR", "fundus": "CFP"}
 
 
 @dataclass(frozen=True)
 class Text:
-    """One text of an image. concepts: all that it asserts; none for a text about acquisition."""
+    """One text of an image.
+
+    concepts: all that it asserts; none for a text about acquisition. about: concepts of which it says more or less than
+    that they are present, such as a side, a severity or a doubt; with one of those it holds only for images that carry
+    it, whatever else is present there, and it fails where one of them is absent.
+    """
 
     level: str
     text: str
     concepts: tuple[str, ...]
+    about: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """Id, equal for equal texts of a level."""
         return text_id(self.level, self.text)
 
+    def said(self) -> dict[str, Any]:
+        """The columns of TEXTS that hold what it says."""
+        return {"text": self.text, "concepts": self.concepts, "about": self.about}
+
 
 @dataclass(frozen=True)
 class Subject:
-    """What the texts speak of: the image's closed present concepts and how it was taken."""
+    """What the texts speak of: the image's closed present concepts and how it was taken.
+
+    study_name: see `images.study_names`. uncertain: concepts raised and not settled. qualifiers: concept -> what
+    its source states, of schema.QUALIFIERS. report: texts of the image's report that agree with its labels.
+    """
 
     uid: str
     present: frozenset[str]
     view: str | None
     laterality: str | None
     modality_code: str | None
+    study_name: str | None = None
+    uncertain: frozenset[str] = frozenset()
+    qualifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    report: tuple[ReportText, ...] = ()
 
 
 class Writer:
@@ -51,6 +73,7 @@ class Writer:
         self._modality = modality
         self._levels = levels
         self._per_level = per_level
+        self._composer = Composer(hierarchy, templates, modality)
         self._order = {concept: i for i, concept in enumerate(hierarchy.concepts)}
 
     def texts(self, subject: Subject) -> list[Text]:
@@ -70,6 +93,8 @@ class Writer:
             own = () if code == general else templates.modality[code or general][: max(1, self._per_level - half)]
             return self._acquisition(level, [*own, *templates.modality[general][:half]], uid)
         if level in ("study", "series"):
+            if level == "study" and subject.study_name:
+                return self._acquisition(level, [frame.format(subject.study_name) for frame in STUDY_FRAMES], uid)
             options = templates.study if level == "study" else templates.views
             view = subject.view if subject.view in options else ""
             return self._acquisition(level, options[view or ""], uid)
@@ -78,10 +103,21 @@ class Writer:
             return [Text(level, templates.category_of(c, uid), (c,)) for c in broad]
         named = self._named(subject)
         if level == "diagnostic":
-            return self._diagnostic(named, subject)
+            return [Text(level, *sentence) for sentence in self._diagnostic(named, subject)]
         if level == "explanatory":
-            return [Text(level, templates.explanation(c, uid), (c,)) for c in named]
+            words = [Text(level, templates.explanation(c, uid), (c,)) for c in named]
+            return self._mixed(words, self._reported(level, subject))
+        if level == "report":
+            return self._reported(level, subject)
         raise UsageError(f"level {level!r} cannot be written by this version")
+
+    def _reported(self, level: str, subject: Subject) -> list[Text]:
+        """Texts of the report. They tell more than presence, so each holds only for the images that carry it."""
+        return [Text(level, t.text, t.concepts, t.concepts) for t in subject.report if t.level == level]
+
+    def _mixed(self, own: list[Text], reported: list[Text]) -> list[Text]:
+        """Own words and those of the report by turns, so that both are among the first `per_level`."""
+        return [text for pair in zip_longest(own, reported) for text in pair if text is not None]
 
     def _acquisition(self, level: str, sentences: Sequence[str], uid: str) -> list[Text]:
         """Sentences about how the image was taken, in an order that follows the uid.
@@ -93,18 +129,17 @@ class Writer:
         first = pick(range(len(listed)), uid, level)
         return [Text(level, text, ()) for text in (*listed[first:], *listed[:first])]
 
-    def _diagnostic(self, named: list[str], subject: Subject) -> list[Text]:
+    def _diagnostic(self, named: list[str], subject: Subject) -> list[Sentence]:
+        """Everything in one sentence, then each concept and each doubt alone, so that models see both."""
         lowest = [c for c in named if c in self._hierarchy.ontology.lowest(named)]
         findings = [c for c in lowest if self._concept_level(c) != "negation"] or lowest
-        texts = []
-        if len(findings) > 1:
-            listed = findings[:LONGEST_LIST]
-            texts.append(self._sentence(listed, subject))
-        return texts + [self._sentence([c], subject) for c in named]
-
-    def _sentence(self, concepts: list[str], subject: Subject) -> Text:
-        sentence = self._templates.finding(concepts, subject.uid, subject.laterality)
-        return Text("diagnostic", sentence, tuple(concepts))
+        doubts = self._composer.doubts(self._sorted(subject.uncertain))
+        whole = self._composer.composed(subject.uid, findings, doubts, subject.qualifiers, subject.laterality)
+        return [
+            *([whole] if whole else []),
+            *(self._composer.plain(subject.uid, concept) for concept in named),
+            *(self._composer.doubt(subject.uid, concept) for concept in doubts),
+        ]
 
     def _named(self, subject: Subject) -> list[str]:
         """The most specific present concepts, findings before negations, then the diseases above them.

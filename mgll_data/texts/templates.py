@@ -13,6 +13,7 @@ import yaml
 
 from mgll_data.errors import UsageError
 from mgll_data.hierarchy import Hierarchy
+from mgll_data.texts.grammar import capitalise
 
 T = TypeVar("T")
 CATEGORY_LEVELS = ("status", "family")
@@ -22,25 +23,19 @@ CATEGORY_LEVELS = ("status", "family")
 class Templates:
     """All wording of one modality.
 
-    `modality` is keyed by DICOM modality code, `views` and `study` by view ('' where it is unknown).
+    `modality` is keyed by DICOM modality code, `views` and `study` by view ('' where it is unknown). `references` names
+    the scale or definition of each explanation, in the same order.
     """
 
     phrases: Mapping[str, tuple[str, ...]]
     explanations: Mapping[str, tuple[str, ...]]
+    references: Mapping[str, tuple[str, ...]]
     diagnostic: tuple[str, ...]
     category: tuple[str, ...]
     modality: Mapping[str, tuple[str, ...]]
     views: Mapping[str, tuple[str, ...]]
     study: Mapping[str, tuple[str, ...]]
     laterality: Mapping[str, str]
-
-    def finding(self, concepts: Sequence[str], uid: str, laterality: str | None = None) -> str:
-        """One diagnostic sentence that asserts all of the concepts, as a clinician would list them."""
-        names = [pick(self.phrases[c], uid, f"phrase/{c}") for c in concepts]
-        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        side = self.laterality.get(laterality or "")
-        frame = pick(self.diagnostic, uid, "diagnostic/" + "/".join(concepts))
-        return capitalise(frame.format(finding=f"{listed}, {side}" if side else listed))
 
     def category_of(self, concept: str, uid: str) -> str:
         """One sentence that names the broad group."""
@@ -67,11 +62,6 @@ def pick(options: Sequence[T], uid: str, purpose: str) -> T:
     return options[number % len(options)]
 
 
-def capitalise(sentence: str) -> str:
-    """The sentence with a capital first letter, the rest untouched (unlike str.capitalize)."""
-    return sentence[:1].upper() + sentence[1:]
-
-
 def load(folder: Path, hierarchy: Hierarchy) -> Templates:
     """Read `templates.yaml` and `explanations.csv`. Raises UsageError with every unknown concept or empty list."""
     path = folder / "templates.yaml"
@@ -80,6 +70,7 @@ def load(folder: Path, hierarchy: Hierarchy) -> Templates:
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: {error}") from error
     explanations: dict[str, tuple[str, ...]] = {}
+    references: dict[str, tuple[str, ...]] = {}
     problems: list[str] = []
     table = folder / "explanations.csv"
     with table.open(newline="", encoding="utf-8") as file:
@@ -87,11 +78,10 @@ def load(folder: Path, hierarchy: Hierarchy) -> Templates:
         for row in reader:
             if row["concept"] not in hierarchy.ontology:
                 problems.append(f"{table}:{reader.line_num}: unknown concept {row['concept']!r}")
-            explanations[row["concept"]] = (*explanations.get(row["concept"], ()), row["text"].strip())
+            explanations[row["concept"]] = (*explanations.get(row["concept"], ()), row["text"] or "")
+            references[row["concept"]] = (*references.get(row["concept"], ()), row.get("reference") or "")
     phrases = {concept: tuple(words) for concept, words in (content.get("phrases") or {}).items()}
     problems += [f"{path}: phrases of unknown concept {c!r}" for c in phrases if c not in hierarchy.ontology]
-    problems += [f"{path}: no phrase of {c!r}" for c, words in phrases.items() if not words]
-    problems += [f"{table}: {c} has phrases but no explanation" for c in phrases if c not in explanations]
     for key in ("category", "diagnostic"):
         if not (content.get(key) or {}).get("frames"):
             problems.append(f"{path}: {key}.frames is missing or empty")
@@ -104,6 +94,7 @@ def load(folder: Path, hierarchy: Hierarchy) -> Templates:
     return Templates(
         phrases=phrases,
         explanations=explanations,
+        references=references,
         diagnostic=tuple(content["diagnostic"]["frames"]),
         category=tuple(content["category"]["frames"]),
         modality=sentences("modality"),

@@ -52,6 +52,7 @@ def row(uid: str, source: str = "a", patient: str | None = None, pixels: str | N
         "study": None,
         "pixel_sha256": pixels or uid,
         "dhash": "00" * 8,
+        "same": None,
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mgll_data import recipe
 from mgll_data.errors import UsageError
+from mgll_data.sources import base
 
 GOOD = """\
 name: small
@@ -31,6 +32,17 @@ def test_shipped_recipes_load() -> None:
             assert recipe.load(path).sources
 
 
+@pytest.mark.parametrize(("file", "modality"), [("xray.yaml", "cxr"), ("fundus.yaml", "fundus")])
+def test_the_shipped_recipe_lists_every_source_parents_first(file: str, modality: str) -> None:
+    loaded = recipe.load(Path(__file__).parents[2] / "recipes" / file)
+    cards = {name: base.find(name).card for name in base.names() if base.find(name).card.modality == modality}
+    used = [source.use for source in loaded.sources]
+    assert sorted(used) == sorted(cards)
+    for child in used:
+        assert all(used.index(parent) < used.index(child) for parent in cards[child].derives), child
+    assert set(loaded.licences.accept) == {card.licence for card in cards.values() if not card.open_licence}
+
+
 def test_unknown_source_and_misspelt_key_are_both_reported_with_their_lines(tmp_path: Path) -> None:
     bad = GOOD.replace("use: idrid", "use: idird").replace("labels:", "lables:")
     with pytest.raises(UsageError) as caught:
@@ -51,6 +63,7 @@ def test_unknown_source_and_misspelt_key_are_both_reported_with_their_lines(tmp_
         ("[modality, diagnostic]", "modality", 6, "must be a list"),
         ("root: data/idrid", "root: data/idrid, partial: maybe", 4, "'maybe' is not true or false"),
         ("root: data/idrid", "root: data/idrid, views: [up]", 4, "'up' is not one of pa, ap, lateral"),
+        ("hierarchy: fundus", "hierarchy: fundus, votes: most", 5, "'most' is not one of majority, any, all"),
         ("sources:\n", "seed: 1.5\nsources:\n", 3, "1.5 is not a whole number"),
     ],
 )

@@ -168,7 +168,7 @@ class Dataset:
             levels=self.levels,
             sources=sources,
             splits=splits,
-            leakage={"patients": 0, "groups": 0, "pixels": 0},
+            leakage={"patients": 0, "groups": 0, "pixels": 0, "links": 0},
             quarantine={"truncated": 1000, "zero_bytes": 1002},
             content_sha256="3" * 64,
         )
@@ -190,7 +190,8 @@ class Dataset:
             ],
             schema=arrow_schema("index"),
         )
-        figures = stats.of_build(manifest, plan, index, self.hierarchy)
+        contradictions = pa.Table.from_pylist([], schema=arrow_schema("conflicts"))
+        figures = stats.of_build(manifest, plan, index, self.hierarchy, contradictions)
         return report(manifest, figures, plan, self.hierarchy, lambda pack, offset, length: self.images[pack])
 
     def with_source(self, **changes: Any) -> dict[str, dict[str, Any]]:
@@ -334,7 +335,7 @@ def test_images_that_may_not_be_shared_carry_a_warning(dataset: Dataset) -> None
 
 def test_leaks_are_said_in_words(dataset: Dataset) -> None:
     assert "no patient, no group of related images" in Page(dataset.html()).text
-    text = Page(dataset.html(leakage={"patients": 2, "groups": 1, "pixels": 0})).text
+    text = Page(dataset.html(leakage={"patients": 2, "groups": 1, "pixels": 0, "links": 0})).text
     assert "2 patients, 1 group of related images stand in more than one split" in text
     assert "The splits are separate" not in text
 

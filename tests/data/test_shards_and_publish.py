@@ -214,7 +214,9 @@ def test_leaks_are_counted() -> None:
         return json.dumps({"uid": uid, "split": split, "patient": patient, "group": group})
 
     content = [sample("a", "train", "p", "g"), sample("b", "test", "p", "h"), sample("c", "val", None, "g")]
-    assert counts.leakage(content, {"a": "1", "b": "2", "c": "2"}) == {"patients": 1, "groups": 1, "pixels": 1}
+    pixels = {"a": "1", "b": "2", "c": "2"}
+    assert counts.leakage(content, pixels, {}) == {"patients": 1, "groups": 1, "pixels": 1, "links": 0}
+    assert counts.leakage(content, pixels, {"a": "x", "b": "x", "c": "x"})["links"] == 1
 
 
 def test_ontology_refuses_unknown_parents_and_cycles() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mgll_data import recipe, show
+from mgll_data.sources import base
 from tests.e2e.conftest import SOURCES, Sandbox, build, run
 
 CARD_KEYS = {
@@ -23,18 +25,36 @@ def width(text: str) -> int:
 
 def test_sources_lists_every_card_and_fits_80_columns() -> None:
     listed = json.loads(run("sources", "--json").stdout)
-    assert {card["name"] for card in listed} == {*SOURCES["cxr"], *SOURCES["fundus"]}
+    assert {card["name"] for card in listed} == set(base.names()) >= {*SOURCES["cxr"], *SOURCES["fundus"]}
     assert all(card.keys() >= CARD_KEYS for card in listed)
+    assert all(0 < card["labels"]["mapped"] <= card["labels"]["words"] for card in listed)
     assert {c["modality"] for c in json.loads(run("sources", "--modality", "cxr", "--json").stdout)} == {"cxr"}
-    assert width(run("sources", COLUMNS="80").stdout) <= 80
+    shown = run("sources", COLUMNS="80").stdout
+    assert width(shown) <= 80
+    for card in listed:
+        line = next(line for line in shown.splitlines() if line.split()[:1] == [card["name"]])
+        assert line.split()[1] == f"{card['images']:,}"
+        assert line.split()[2] == f"{card['labels']['mapped']}/{card['labels']['words']}"
+        assert line.split()[3] == card["access"]
 
 
 @pytest.mark.parametrize("name", [*SOURCES["cxr"], *SOURCES["fundus"]])
 def test_a_source_teaches_its_preparation(name: str) -> None:
     shown = run("sources", name, COLUMNS="80").stdout
-    for heading in ("licence", "get it", "Layout", "Cite", "labels"):
+    for heading in ("licence", "get it", "labels", "words", "Layout", "What is read", "In the recipe", "Cite"):
         assert heading in shown
     assert "https://" in shown
+
+
+@pytest.mark.parametrize("name", SOURCES["cxr"])
+def test_the_shown_recipe_lines_are_a_recipe(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    head = "name: r\nversion: 0.1.0\nlabels: {hierarchy: cxr}\ntexts: {levels: [modality]}\n"
+    path.write_text(head + show.snippet(base.find(name).card))
+    loaded = recipe.load(path)
+    card = base.find(name).card
+    assert loaded.sources[0].use == name
+    assert card.open_licence or card.licence in loaded.licences.accept
 
 
 def test_an_unknown_source_names_the_nearest() -> None:
@@ -63,6 +83,10 @@ def test_stats_take_the_newest_build_and_write_the_report(sandbox: Sandbox, monk
     assert width(shown) <= 80
     assert (sandbox.folder / "copy.html").read_text().startswith("<!")
     assert json.loads(run("stats", "--json").stdout)["id"] == report["id"]
+    found = json.loads(run("stats", "--conflicts", "--json").stdout)
+    assert report["conflicts"] == sum(source["images"] for source in found.values())
+    shown = run("stats", "--conflicts", COLUMNS="80").stdout
+    assert all(f"{source}: {entry['images']} images" in shown for source, entry in found.items())
 
 
 def test_stats_without_a_build_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
