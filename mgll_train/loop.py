@@ -18,11 +18,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mgll_train import checkpoint, gather, objectives, shards
 from mgll_train.batch import Batch, share_texts
+from mgll_train.build import build_model
 from mgll_train.config import Config
 from mgll_train.errors import DataError, InterruptedRun, NonFiniteError, UserError
 from mgll_train.interrupt import stop_on_signal
 from mgll_train.log import Log
-from mgll_train.model import Preprocess, TwoTowers, build_model
+from mgll_train.model import Preprocess, TwoTowers
 from mgll_train.picture import View
 from mgll_train.schedule import learning_rate, total_steps
 from mgll_train.stream import Budget, Plan, Steps, load_steps, normalise, worker_count

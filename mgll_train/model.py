@@ -1,29 +1,17 @@
-"""An open_clip model as two towers: images and the batch's unique texts to features that are not yet normalised.
-
-Nothing is fetched from the network: architectures come by name from open_clip or from a JSON file, weights from a file.
-"""
+"""An open_clip model as two towers: images and the batch's unique texts to features that are not yet normalised."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import logging
-import sysconfig
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mgll_train import gather, parts
 from mgll_train.batch import CAPTION, Batch, LevelBatch
-from mgll_train.errors import UserError
 
 Tokenizer = Callable[[list[str]], Tensor]
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -80,8 +68,7 @@ class TwoTowers(nn.Module):
             part = getattr(clip, name, None)
             if part is not None:
                 part.requires_grad_(False)
-        # A causal tower that reads off the end-of-text token gives the same feature whatever padding follows it.
-        self._trims = getattr(clip, "text_pool_type", None) == "argmax" and getattr(clip, "attn_mask", None) is not None
+        self._trims = parts.trims(clip)
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Features (n, D) of images (n, 3, H, W), in the tower's dtype."""
@@ -97,14 +84,13 @@ class TwoTowers(nn.Module):
 
     @torch.no_grad()
     def widths(self, image_size: int) -> Widths:
-        """Channels of the features, measured on one black picture and one empty text."""
+        """Channels of the features, measured on one black picture and one short text."""
         training = self.training
         self.eval()
         try:
             place = next(self.parameters())
             pooled, grid = parts.patches(self._visual, place.new_zeros(1, 3, image_size, image_size))
-            context = int(getattr(self.clip, "context_length", 77))
-            _, words, _ = parts.words(self.clip, torch.ones(1, context, dtype=torch.int64, device=place.device))
+            _, words, _ = parts.words(self.clip, parts.any_text(self.clip).to(place.device))
         finally:
             self.train(training)
         return Widths(pooled.shape[-1], grid.shape[-1], words.shape[-1])
@@ -169,110 +155,3 @@ class TwoTowers(nn.Module):
         first = first.scatter_reduce(0, everyone, rows, "amin")
         which = own[:, mine].to(torch.int8).argmax(1)
         return encoded[first], words[which], mask[which]
-
-
-def build_model(name_or_path: str, weights: str | Path | None = None) -> tuple[TwoTowers, Preprocess, Tokenizer]:
-    """Build a model with random weights, or with those of a file.
-
-    name_or_path: a model of `recipes/models` (`tiny`), a model of open_clip (`ViT-B-32`), the path of an open_clip
-    model config (`my.json`), or a folder with `open_clip_config.json` (and perhaps weights and a tokenizer).
-    weights: an open_clip checkpoint on this machine.
-    Returns the model, what its images must look like, and its tokenizer (list of texts to (len, L) int64).
-    Raises UserError for a name that is not known, files that are missing or wrong, and models that need a download.
-    """
-    import open_clip
-
-    path = Path(name_or_path)
-    own = _find_own(name_or_path)
-    if own is not None or path.suffix == ".json":
-        path = own or path
-        _check_config(path)
-        open_clip.add_model_config(path)
-        name = path.stem
-    elif (path / "open_clip_config.json").is_file():
-        name = f"local-dir:{path}"
-    else:
-        name = name_or_path.replace("/", "-")
-        _check_name(name_or_path, name, open_clip.list_models())
-    if not name.startswith("local-dir:"):
-        _refuse_downloads(name, open_clip.get_model_config(name))
-    if weights is not None and not Path(weights).is_file():
-        raise UserError(
-            f"weights {weights!s}: no such file. Pretrained weights are not downloaded: give the path of an open_clip"
-            " checkpoint on this machine"
-        )
-    try:
-        with _quiet():
-            source = str(weights) if weights is not None else None
-            clip = open_clip.create_model(name, pretrained=source, pretrained_text=False)
-            tokenizer = open_clip.get_tokenizer(name)
-    except (TypeError, ValueError, RuntimeError, KeyError) as error:
-        raise UserError(f"model {name_or_path}: open_clip cannot build it: {error}") from error
-    wanted = open_clip.get_model_preprocess_cfg(clip)
-    size = wanted["size"]
-    sides = set(size) if isinstance(size, tuple | list) else {size}
-    if len(sides) != 1:
-        raise UserError(f"model {name_or_path}: images must be square, this one wants {size}")
-    preprocess = Preprocess(int(sides.pop()), tuple(wanted["mean"]), tuple(wanted["std"]))
-    return TwoTowers(clip), preprocess, tokenizer
-
-
-def model_folders() -> list[Path]:
-    """Where models of our own are looked for: the checkout's recipes, then those installed with the package."""
-    installed = Path(sysconfig.get_path("data")) / "share" / "mgll" / "recipes" / "models"
-    return [REPOSITORY / "recipes" / "models", installed]
-
-
-def _find_own(name: str) -> Path | None:
-    return next((file for folder in model_folders() if (file := folder / f"{name}.json").is_file()), None)
-
-
-def _check_config(path: Path) -> None:
-    if not path.is_file():
-        raise UserError(f"{path}: no such model config")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not JSON ({error})") from None
-    needed = {"embed_dim", "vision_cfg", "text_cfg"}
-    if not isinstance(config, dict) or not needed <= set(config):
-        raise UserError(f"{path}: not an open_clip model config, which has the keys {', '.join(sorted(needed))}")
-
-
-def _check_name(given: str, name: str, known: list[str]) -> None:
-    if given.startswith("hf-hub:"):
-        raise UserError(f"model {given}: the network is not used; download it and give the folder's path")
-    if name in known:
-        return
-    own = sorted({file.stem for folder in model_folders() for file in folder.glob("*.json")})
-    names = {option.lower(): option for option in [*own, *known]}
-    near = [names[match] for match in difflib.get_close_matches(name.lower(), names, n=3)]
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise UserError(
-        f"model {given!r} is neither a model of ours ({', '.join(own)}), nor one of the {len(known)} of open_clip,"
-        f" nor a path{hint}"
-    )
-
-
-def _refuse_downloads(name: str, config: dict[str, Any]) -> None:
-    text = config["text_cfg"]
-    for key in ("hf_model_name", "hf_tokenizer_name"):
-        remote = text.get(key)
-        if remote and not Path(remote).is_dir():
-            raise UserError(
-                f"model {name}: its text tower needs {remote!r} from the Hugging Face hub, and the network is not used;"
-                f" copy the config, set text_cfg.{key} to a local folder, and give the path of the copy"
-            )
-    if "siglip" in name.lower() and not text.get("hf_tokenizer_name"):
-        raise UserError(f"model {name}: its tokenizer would be downloaded, and the network is not used")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence open_clip's warning that a model without weights starts at random: here that is what was asked for."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -38,38 +38,61 @@ def patches(visual: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     raise UserError(f"an image tower of type {kind} gives no patches: take a ViT, a ResNet or a timm tower")
 
 
-def words(clip: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Pooled features (K, D), words (K, L, Dt) and mask (K, L) bool of tokens (K, L) int64, of an open_clip text tower.
+def trims(clip: nn.Module) -> bool:
+    """Whether `words` gives the very features of `encode_text` while it leaves out columns that are padding in all rows.
 
-    The mask leaves out padding and the first and last token of every text, which stand for no word. In CLIP's own tower
-    a word has seen only the words before it. Raises UserError for towers whose tokens do not say where a text ends.
+    So it is for CLIP's causal tower, read off at the end of the text, and for a Hugging Face one, which masks padding.
+    """
+    if type(getattr(clip, "text", None)).__name__ == "HFTextEncoder":
+        return True
+    return getattr(clip, "text_pool_type", None) == "argmax" and getattr(clip, "attn_mask", None) is not None
+
+
+def any_text(clip: nn.Module) -> Tensor:
+    """Tokens (1, 8) int64 that every text tower takes: none of them is padding."""
+    padding = getattr(getattr(getattr(clip, "text", None), "config", None), "pad_token_id", 0)
+    return torch.full((1, 8), 1 if padding != 1 else 2)
+
+
+def words(clip: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Pooled features (K, D), words (K, L', Dt) and mask (K, L') bool of tokens (K, L) int64 of an open_clip text tower.
+
+    L' is that of the longest text where padding has no part in the features, else L. The mask leaves out padding and
+    the first and last token of every text, which stand for no word. In CLIP's own tower a word has seen only the words
+    before it. Raises UserError for towers whose tokens do not say where a text ends.
     """
     tower: Any = getattr(clip, "text", clip)
-    place = torch.arange(tokens.shape[1], device=tokens.device)
     if type(tower).__name__ == "HFTextEncoder":
-        before, tower.output_tokens = tower.output_tokens, True
-        try:
-            pooled, hidden = tower(tokens)
-        finally:
-            tower.output_tokens = before
-        real = tokens != tower.config.pad_token_id
-        first = tokens.shape[1] - hidden.shape[1]  # a CLS pooler leaves its own token out
-        mask = real & (place > 0) & (place < real.sum(1, keepdim=True) - 1)
-        return pooled, hidden, mask[:, first:]
-    if getattr(tower, "text_pool_type", getattr(tower, "pool_type", None)) != "argmax":
+        return _masked_words(tower, tokens)
+    pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
+    if pool != "argmax" or getattr(tower, "cls_emb", None) is not None:
         raise UserError(
             f"a text tower of type {type(tower).__name__} gives no words: take CLIP's or a Hugging Face one"
         )
     ends = tokens.argmax(-1)
-    length = int(ends.max()) + 1 if len(tokens) else 1
+    causal = tower.attn_mask
+    length = int(ends.max()) + 1 if causal is not None and len(tokens) else tokens.shape[1]
     dtype = tower.transformer.get_cast_dtype()
     hidden = tower.token_embedding(tokens[:, :length]).to(dtype) + tower.positional_embedding[:length].to(dtype)
-    causal = tower.attn_mask
     hidden = tower.transformer(hidden, attn_mask=None if causal is None else causal[:length, :length])
     hidden = tower.ln_final(hidden)
     pooled = hidden[torch.arange(len(tokens), device=tokens.device), ends]
     projection = tower.text_projection
     if projection is not None:
         pooled = projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection
-    place = place[:length]
+    place = torch.arange(length, device=tokens.device)
     return pooled, hidden, (place > 0) & (place < ends[:, None])
+
+
+def _masked_words(tower: Any, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`words` of a tower that masks padding, in attention and in its mean."""
+    counts = (tokens != tower.config.pad_token_id).sum(1, keepdim=True)
+    length = max(int(counts.max()), 1) if len(tokens) else 1
+    before, tower.output_tokens = tower.output_tokens, True
+    try:
+        pooled, hidden = tower(tokens[:, :length])
+    finally:
+        tower.output_tokens = before
+    place = torch.arange(length, device=tokens.device)
+    first = length - hidden.shape[1]  # a CLS pooler leaves its own token out
+    return pooled, hidden, ((place > 0) & (place < counts - 1))[:, first:]

@@ -134,7 +134,7 @@ def _guarded() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (SampleError, OSError, MemoryError):
+    except (SampleError, MemoryError):
         raise
     except EOFError:
         raise SampleError("truncated", "the file ends inside its header") from None

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mgll_data.errors import SampleError
 from mgll_data.images.codestream import stated_size
-from mgll_data.images.raster import Pixels
+from mgll_data.images.raster import Pixels, caught_stderr
 from mgll_data.images.syntaxes import packages, plugins
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -128,10 +128,11 @@ def _decompressed(dataset: Any) -> npt.NDArray[Any]:
 
 def _pixels(dataset: Any, plugin: str) -> npt.NDArray[Any]:
     try:
-        dataset.pixel_array_options(decoding_plugin=plugin)
-        stored: npt.NDArray[Any] = dataset.pixel_array
-    except (MemoryError, RecursionError):
+        with caught_stderr():  # C and Rust decoders print there what they make of damaged data
+            dataset.pixel_array_options(decoding_plugin=plugin)
+            stored: npt.NDArray[Any] = dataset.pixel_array
+    except (MemoryError, RecursionError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # plug-ins raise their own types; their messages may quote the file
+    except BaseException as error:  # plug-ins raise their own types (a Rust panic is no Exception) and quote the file
         raise SampleError("undecodable", type(error).__name__) from None
     return stored

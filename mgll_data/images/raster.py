@@ -180,7 +180,7 @@ def _decode(data: bytes, flags: int) -> tuple[Any, bytes]:
     """OpenCV's decode and what the codec printed: libjpeg reports missing data nowhere else."""
     import cv2
 
-    with _caught_stderr() as messages:
+    with caught_stderr() as messages:
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error:
@@ -189,7 +189,7 @@ def _decode(data: bytes, flags: int) -> tuple[Any, bytes]:
 
 
 @contextmanager
-def _caught_stderr() -> Iterator[bytearray]:
+def caught_stderr() -> Iterator[bytearray]:
     """Collect what C code writes to file descriptor 2 meanwhile. The lock keeps two threads from mixing their own."""
     caught = bytearray()
     with _STDERR, tempfile.TemporaryFile() as sink:

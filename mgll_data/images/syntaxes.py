@@ -12,7 +12,7 @@ from mgll_data.errors import SampleError
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 # Two plug-ins may differ in the last bit of a lossy picture: the first that is installed decodes, on every machine.
-_ORDER = ("pyjpegls", "pylibjpeg", "gdcm", "pydicom", "pillow")
+_ORDER = ("pyjpegls", "pylibjpeg", "gdcm", "pillow")
 UNKNOWN = "no known decoder"
 _PACKAGES = {
     "gdcm": "python-gdcm",
@@ -126,7 +126,10 @@ def plugins(syntax: str) -> list[str]:
     """Decoders installed for a compressed transfer syntax, in the order in which they are tried."""
     from pydicom.pixels import get_decoder
 
-    return sorted(get_decoder(syntax).available_plugins, key=lambda name: _ORDER.index(name) if name in _ORDER else 9)
+    found = get_decoder(syntax).available_plugins
+    if "pydicom" in found:  # run lengths in Python: slower than pylibjpeg-rle, which aborts on damaged data
+        return ["pydicom"]
+    return sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
 
 
 def decoder_of(syntax: str) -> str:

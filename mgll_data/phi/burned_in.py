@@ -17,6 +17,7 @@ FEWEST = 6  # characters in a row
 HEIGHTS = (6, 56)  # of a character, in pixels at SIDE
 CONTRASTS = (45, 110)  # grey levels between a stroke and what is beside it; the higher one parts what has run together
 _STROKE = 13  # widest stroke, in pixels
+_TEXTURE = 20_000  # outlines: so many are noise, in which no row would be found
 _MOST = 500  # shapes looked at, the brightest
 
 
@@ -59,7 +60,7 @@ def _shapes(tone: npt.NDArray[np.uint8], strokes: npt.NDArray[np.uint8]) -> npt.
     import cv2
 
     outlines, nesting = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    if len(outlines) < FEWEST:
+    if not FEWEST <= len(outlines) <= _TEXTURE:
         return np.empty((0, 5))
     boxes = np.array([cv2.boundingRect(outline) for outline in outlines], np.int64)
     w, h = boxes[:, 2], boxes[:, 3]

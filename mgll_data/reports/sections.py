@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 # A header stands at the start of a line and ends in a colon; in capitals it may be any words, otherwise a known name.
 _HEADER = re.compile(
-    r"^[ \t]*(?P<name>[A-Z][A-Z /(),&'-]{2,60}?|"
+    r"^[ \t]*(?P<name>[A-Z][A-Z0-9 /(),&'-]{2,60}?|"
     r"(?i:findings?|impressions?|conclusions?|indications?|history|clinical history|clinical information|"
     r"reason for exam(?:ination)?|comparisons?|techniques?|examination|exam|addendum|recommendations?(?:\(s\))?))"
     r"[ \t]*:",
@@ -25,8 +25,10 @@ _NAMES = (
     ("recommendation", ("recommend", "notification")),
     ("indication", ("indication", "reason for", "clinical", "history", "narrative", "pfi", "complaint")),
     ("comparison", ("comparison", "compare", "prior")),
-    ("technique", ("technique", "procedure", "view")),
-    ("examination", ("exam", "study", "type", "accession", "chest", "radiograph", "end of")),
+    ("technique", ("technique", "procedure")),
+    ("examination", ("exam", "study", "type", "accession", "end of")),
+    # A header that only names the film, such as "PORTABLE AP CHEST", stands over what is seen on it.
+    ("findings", ("chest", "radiograph", "portable", "view", "film", "pa and lat", "ap and lat")),
 )
 _EMPTY = frozenset({"", "nan", "none", "null", "n/a", "no impression"})
 

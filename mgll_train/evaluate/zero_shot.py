@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mgll_train import checkpoint, shards
+from mgll_train.build import build_model
 from mgll_train.errors import DataError, UserError
 from mgll_train.evaluate.metrics import average_precision, bootstrap_auc
 from mgll_train.evaluate.pictures import Pictures, load_pictures
-from mgll_train.model import Preprocess, Tokenizer, TwoTowers, build_model
+from mgll_train.model import Preprocess, Tokenizer, TwoTowers
 from mgll_train.picture import View
 from mgll_train.stream import Budget, normalise, worker_count
 from mgll_train.targets import Vocabulary

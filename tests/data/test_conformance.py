@@ -176,7 +176,7 @@ def build(names: Sequence[str], roots: Callable[[str], Path], work: Path) -> tup
         version="0.1.0",
         sources=tuple(SourceUse(name, roots(name)) for name in names),
         labels=Labels(modality),
-        texts=Texts(tuple(level for level in LEVELS[modality] if level != "report")),
+        texts=Texts(LEVELS[modality]),
         images=Images(side=64, mode="gray8" if modality == "cxr" else "rgb8"),
         limits=Limits(quarantine=1.0),
     )

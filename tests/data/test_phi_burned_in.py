@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mgll_data.outcomes import of_records
+from mgll_data.phantoms.chest import draw_chest
 from mgll_data.phi.burned_in import text_lines
-from mgll_data.phantoms.chest import films
 from tests.conftest import SHARED
 
 HANNOVER = SHARED / "hannover-covid-19-image-repository"
@@ -18,12 +18,10 @@ HANNOVER = SHARED / "hannover-covid-19-image-repository"
 
 @pytest.fixture(scope="module")
 def clean() -> list[np.ndarray]:
-    """Drawn films at the size of real ones."""
-    return [cv2.resize(film, (1100, 1000), interpolation=cv2.INTER_CUBIC) for film in drawn_films()]
-
-
-def drawn_films() -> list[np.ndarray]:
-    return [np.asarray(film) for film in films(6, 3)]
+    """Drawn films, frontal and lateral."""
+    views = ("pa", "ap", "lateral", "pa", "ap", "pa")
+    drawn = [draw_chest(np.random.default_rng(n), [], side=1000, view=view).image for n, view in enumerate(views)]
+    return [np.rint(image * 255).astype(np.uint8) for image in drawn]
 
 
 def planted(film: np.ndarray, text: str, corner: int, height: int, ink: int, paper: int | None) -> np.ndarray:

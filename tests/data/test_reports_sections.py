@@ -48,6 +48,8 @@ def test_running_text_is_cut_at_its_headers() -> None:
         ("IMPRSSION", "impression"),
         ("CONCLUSION", "impression"),
         ("Findings", "findings"),
+        ("PORTABLE AP CHEST, 1 VIEW", "findings"),
+        ("TYPE OF EXAMINATION", "examination"),
         ("REASON FOR EXAM", "indication"),
         ("CLINICAL HISTORY", "indication"),
         ("COMPARISONS", "comparison"),

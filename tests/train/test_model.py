@@ -13,8 +13,8 @@ open_clip = pytest.importorskip("open_clip")
 
 from mgll_train import model as models  # noqa: E402
 from mgll_train.batch import Batch, LevelBatch  # noqa: E402
+from mgll_train.build import build_model  # noqa: E402
 from mgll_train.errors import UserError  # noqa: E402
-from mgll_train.model import build_model  # noqa: E402
 
 SMALL = {
     "embed_dim": 32,

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgll_train import shards
+from mgll_train.build import build_model
 from mgll_train.errors import DataError, UserError
 from mgll_train.evaluate.pictures import Pictures, load_pictures
-from mgll_train.model import build_model
 from mgll_train.picture import UnreadablePictureError, View, render
 from mgll_train.stream import (
     Broken,

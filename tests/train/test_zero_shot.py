@@ -58,7 +58,7 @@ def test_labels_are_the_stored_ones_expanded(make_dataset: Make, small_model: st
 
 def test_scores_are_cosines_to_the_prompts(make_dataset: Make, small_model: str, tmp_path: Path) -> None:
     """One concept's AUC from features computed here, one image and one prompt at a time."""
-    from mgll_train.model import build_model
+    from mgll_train.build import build_model
     from mgll_train.picture import View, render
     from mgll_train.stream import normalise
 
