@@ -8,6 +8,7 @@ Only tags on an allow-list are ever read, so names, ids and dates do not enter t
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor Blue
 RedPaletteColorLookupTableData GreenPaletteColorLookupTableData BluePaletteColorLookupTableData"""
 _DATA = "PixelData FloatPixelData DoubleFloatPixelData ExtendedOffsetTable ExtendedOffsetTableLengths"
 _LARGEST = 2**31  # bytes: of an object after its deflated transfer syntax is undone
+_QUIET = threading.RLock()
 
 
 def read_dicom(
@@ -128,20 +130,21 @@ def _guarded() -> Iterator[None]:
     log lines quote the value, which may be a name.
     """
     logger = logging.getLogger("pydicom")
-    before = logger.disabled
-    logger.disabled = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except (SampleError, MemoryError):
-        raise
-    except EOFError:
-        raise SampleError("truncated", "the file ends inside its header") from None
-    except Exception as error:
-        raise SampleError("undecodable", f"the DICOM object is damaged ({type(error).__name__})") from None
-    finally:
-        logger.disabled = before
+    with _QUIET:  # the logger and the warning filters are the whole process's: one thread must not undo another's
+        before = logger.disabled
+        logger.disabled = True
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except (SampleError, MemoryError):
+            raise
+        except EOFError:
+            raise SampleError("truncated", "the file ends inside its header") from None
+        except Exception as error:
+            raise SampleError("undecodable", f"the DICOM object is damaged ({type(error).__name__})") from None
+        finally:
+            logger.disabled = before
 
 
 def _depth8(values: npt.NDArray[Any]) -> Pixels:

@@ -44,7 +44,11 @@ def stored_values(dataset: Any) -> npt.NDArray[Any]:
     element = next((e for e in map(dataset.get, ("PixelData", "FloatPixelData", "DoubleFloatPixelData")) if e), None)
     if not element:
         raise SampleError("truncated", "the file has no pixel data")
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+    allocated, bits = int(dataset.BitsAllocated), int(dataset.get("BitsStored") or dataset.BitsAllocated)
+    compressed = dataset.file_meta.TransferSyntaxUID.is_compressed
+    if allocated not in ((8, 16) if compressed else (1, 8, 16, 32, 64)) or not 1 <= bits <= allocated:
+        raise SampleError("undecodable", f"{bits} bits stored of {allocated} allocated")
+    if compressed:
         _check_frame(dataset, element)
         stored = _decompressed(dataset)
     else:

@@ -13,12 +13,13 @@ import numpy as np
 from mgll_data.curate.quality import FIXED_SIDE, measure
 from mgll_data.errors import RetryableError, SampleError
 from mgll_data.images.encode import Format, encode, reduce_to
+from mgll_data.images.fundus import Field, blank_surround, find_field
 from mgll_data.images.headers import Kind, sniff
 from mgll_data.images.raster import Mode, Picture, Pixels, read_raster, scale_for
 from mgll_data.images.raw_film import is_raw_film, read_raw_film
 from mgll_data.phi.burned_in import text_lines
 
-VERSION = 2  # of the pixel pipeline: raised whenever stored bytes or figures change
+VERSION = 3  # of the pixel pipeline: raised whenever stored bytes or figures change
 MAX_FILE_BYTES = 2**31
 
 
@@ -89,12 +90,14 @@ def process(path: Path, options: ImageOptions) -> Processed:
         raise SampleError("undecodable", "the file is of no kind that we read (PNG, JPEG, DICOM, TIFF, PNM, BMP, WebP)")
     picture = _read_picture(data, kind, options, options.side)
     pixels, crop, flags = picture.pixels, (0, 0, picture.width, picture.height), list(picture.flags)
+    field: Field | None = None
     if options.field_of_view:
-        found = _field_box(pixels)
-        if found is None:
+        field = find_field(pixels)
+        if field is None:
             flags.append("no_field_of_view")
         else:
-            crop = _to_original(found, picture)
+            field = field.scaled(picture.scale)
+            crop = _within(field.box, picture)
             longest = max(crop[2] - crop[0], crop[3] - crop[1])
             if scale_for(longest, options.side) < picture.scale:  # a small field: the scaled decode was too coarse
                 picture = _read_picture(
@@ -104,8 +107,9 @@ def process(path: Path, options: ImageOptions) -> Processed:
     if options.find_text and text_lines(_gray(pixels)):
         flags.append("border_text")
     stored = reduce_to(pixels, options.side)
-    if options.field_of_view and "no_field_of_view" not in flags and stored.ndim == 3:
-        flags += _estimated_side(stored)
+    if field is not None:
+        stored = blank_surround(stored, field, crop)
+        flags += _estimated_side(stored) if stored.ndim == 3 else []
     small = reduce_to(_gray(stored), FIXED_SIDE)
     quality = measure(small)
     return Processed(
@@ -179,11 +183,8 @@ def _read_picture(data: bytes, kind: Kind, options: ImageOptions, target: int) -
     )
 
 
-def _field_box(pixels: Pixels) -> tuple[int, int, int, int] | None:
-    from mgll_data.images.fundus import find_field
-
-    found = find_field(pixels)
-    return None if found is None else found.box
+def _within(box: tuple[int, int, int, int], picture: Picture) -> tuple[int, int, int, int]:
+    return box[0], box[1], min(box[2], picture.width), min(box[3], picture.height)
 
 
 def _estimated_side(pixels: Pixels) -> list[str]:
@@ -192,11 +193,6 @@ def _estimated_side(pixels: Pixels) -> list[str]:
 
     side = estimate_laterality(pixels)
     return [f"estimated_{side}_eye"] if side else []
-
-
-def _to_original(box: tuple[int, int, int, int], picture: Picture) -> tuple[int, int, int, int]:
-    x0, y0, x1, y1 = (edge * picture.scale for edge in box)
-    return x0, y0, min(x1, picture.width), min(y1, picture.height)
 
 
 def _cut(picture: Picture, crop: tuple[int, int, int, int]) -> Pixels:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from mgll_data.errors import SampleError
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
-# Two plug-ins may differ in the last bit of a lossy picture: the first that is installed decodes, on every machine.
-_ORDER = ("pyjpegls", "pylibjpeg", "gdcm", "pillow")
+# Two plug-ins may differ in the last bit of a lossy picture: one order on every machine. Both leaders are dependencies.
+_ORDER = ("gdcm", "pillow", "pylibjpeg", "pyjpegls")
+_ORDER_JPEG_2000 = ("pylibjpeg", "gdcm", "pillow")
 UNKNOWN = "no known decoder"
 _PACKAGES = {
     "gdcm": "python-gdcm",
@@ -127,9 +128,11 @@ def plugins(syntax: str) -> list[str]:
     from pydicom.pixels import get_decoder
 
     found = get_decoder(syntax).available_plugins
-    if "pydicom" in found:  # run lengths in Python: slower than pylibjpeg-rle, which aborts on damaged data
+    if "pydicom" in found:  # run lengths in Python: slower than pylibjpeg-rle, which panics on damaged data
         return ["pydicom"]
-    return sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    order = _ORDER_JPEG_2000 if "JPEG 2000" in name_of(syntax) else _ORDER
+    # pyjpegls can take a minute to give up on damaged data, so it is not asked after another has refused them.
+    return [name for name in order if name in found and (name != "pyjpegls" or "gdcm" not in found)]
 
 
 def decoder_of(syntax: str) -> str:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mgll_data.images.fundus import find_field
+from mgll_data.images.fundus import blank_surround, find_field
 from mgll_data.images.laterality import estimate_laterality
 from tests.conftest import SHARED
 
@@ -116,3 +116,20 @@ def test_no_eye_is_told_where_no_disc_shows() -> None:
     blank = np.full((300, 300, 3), (20, 60, 140), np.uint8)
     assert estimate_laterality(blank) is None
     assert estimate_laterality(cv2.GaussianBlur(rng.integers(40, 90, (300, 300, 3), dtype=np.uint8), (0, 0), 9)) is None
+
+
+def test_what_a_camera_prints_into_the_surround_is_gone_and_the_field_is_untouched() -> None:
+    eye = np.zeros((600, 800, 3), np.uint8)
+    cv2.circle(eye, (400, 300), 250, (40, 80, 170), -1)
+    printed = cv2.putText(eye.copy(), "DOE 12/16", (152, 72), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 2)
+    field = find_field(printed)
+    assert field is not None
+    x0, y0, x1, y1 = field.box
+    crop = (x0, y0, x1, y1)
+    cut = printed[y0:y1, x0:x1]
+    assert not np.array_equal(cut, eye[y0:y1, x0:x1]), "some of it lies in the crop"
+    blanked = blank_surround(cut, field, crop)
+    assert np.array_equal(blanked, eye[y0:y1, x0:x1])
+    half = cv2.resize(cut, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    clean = cv2.resize(eye[y0:y1, x0:x1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    assert np.abs(blank_surround(half, field, crop).astype(int) - clean).max() <= 2
