@@ -52,7 +52,7 @@ NIH: dict[str, tuple[str, ...]] = {
 }
 # The CheXpert labeler closes nothing upward: its parents stand for their own words only.
 CHEXPERT: dict[str, tuple[str, ...]] = {
-    "Enlarged Cardiomediastinum": ("cxr.mediastinum",),
+    "Enlarged Cardiomediastinum": ("cxr.mediastinum", "cxr.mediastinal_widening"),
     "Cardiomegaly": ("cxr.cardiomegaly",),
     "Lung Lesion": ("cxr.lung_lesion", "cxr.nodule", "cxr.nodule.multiple", "cxr.mass", "cxr.mass.pulmonary"),
     "Lung Opacity": ("cxr.lung_opacity", "cxr.alveolar", "cxr.infiltrate", "cxr.ggo"),

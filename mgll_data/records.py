@@ -198,7 +198,7 @@ class _Rows:
             outcome, reason = "excluded", "view"
         elif use.partial and not os.path.exists(f"{self._root}/{item.image}"):  # noqa: PTH110 - Path costs four times as much
             outcome, reason = "excluded", "not_downloaded"
-        space = self._card.patients_of or name
+        space = item.patient_of or self._card.patients_of or name
         self._append(
             self._uid(item.image),
             name,

@@ -33,7 +33,9 @@ def _unknown(found: str) -> bool:
 
 _NAME = r"(?:[^\W\d_][\w'\u2019-]*\.?)"  # any word, or an initial
 _TITLED = r"(?:[A-Z]\b\.?|(?:[A-Z][a-z]?['\u2019]|Ma?c|van |von |de |der |del |da |di |la |Le|De)*[A-Z][\w'\u2019-]+)"
-_FULL = rf"{_TITLED}(?:,? {_TITLED}){{1,3}}"
+_PARTICLE = r"(?:[A-Z]['\u2019]|Ma?c|van |von |de |der |del |da |di |la |Le|De)*"
+_MIXED = rf"(?:[A-Z]\b\.?|{_PARTICLE}[A-Z][a-z\u00df-\u00ff]+(?:-[A-Z][a-z]+)*)"
+_NO_NAME = r"(?i:for|to|from|at|in|the|of|reason|outside|our|this|a|an|prior|previous|other|on|by|with|and)"
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
@@ -178,7 +180,8 @@ RULES = (
         "name",
         ("dr", "mr", "ms", "miss", "prof", "doctor", "nurse"),
         _compile(
-            r"\b(?i:drs?|mrs?|ms|miss|prof|professor|doctor|nurse)\b\.?\s+"
+            # MR and MS without a full stop are magnetic resonance and multiple sclerosis.
+            r"\b(?:(?!MR\b[^.]|MS\b[^.])(?i:drs?|mrs?|ms|miss|prof|professor|doctor|nurse))\b\.?\s+"
             rf"(?P<name>{_NAME}(?:(?:,? and(?! (?:Dr|Mr|Ms))|,)? {_TITLED}){{0,3}})",
             cased=True,
         ),
@@ -204,8 +207,19 @@ RULES = (
         "name",
         ("",),
         _compile(
-            r"(?:for|For|FOR|by|By|BY|with|With|WITH|to|TO|from|From|FROM|patient|Patient|PATIENT|otified|aged|alled|nformed)"
-            rf" (?P<name>{_FULL})\b",
+            r"(?:for|For|FOR|with|With|to|To|from|From|patient|Patient|otified|aged|alled|nformed|by|By|BY)"
+            rf" (?P<name>{_MIXED},? {_MIXED}(?: {_MIXED}){{0,2}})\b",
+            cased=True,
+        ),
+        accept=_unknown,
+    ),
+    # A text in capitals gives a name away only after a verb of writing: "FOR JOHN SMITH" looks like "FOR CHEST PAIN".
+    Rule(
+        "name",
+        ("ed by", "author", "discussed", "spoke", "communic", "reviewed", "notified", "paged", "called", "informed"),
+        _compile(
+            r"(?i:ed by|author|(?:discussed|spoke|communicated|reviewed) (?:with|to)|notified|paged|called|informed):? "
+            rf"(?P<name>{_TITLED},? {_TITLED}(?: {_TITLED}){{0,2}})\b",
             cased=True,
         ),
         accept=_unknown,
@@ -214,7 +228,7 @@ RULES = (
         "place",
         ("hospital", "medical cent", "clinic", "infirmary", "health system", "healthcare", "university", "institute"),
         _compile(
-            r"\b(?P<name>(?:(?:St\.|[A-Z][\w'\u2019&-]+) (?:of (?:the )?)?){1,5}(?i:hospitals?|"
+            rf"\b(?P<name>(?:(?!{_NO_NAME}\b)(?:St\.|[A-Z][\w'\u2019&-]+) (?:of (?:the )?)?){{1,5}}(?i:hospitals?|"
             r"medical cent(?:er|re)|clinics?|infirmary|health ?(?:care )?(?:system|center)|healthcare|university|"
             r"institute))\b",
             cased=True,

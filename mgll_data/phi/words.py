@@ -20,12 +20,12 @@ CLINICAL = _words(
     hemothorax hernia hiatal hilar hilum history hyperinflation hypertension impression indication infection
     infiltrate infiltration injury interstitial interval intubation is jugular kerley large lateral left
     lesion line lingula lobe lordotic lower lung lungs lymph mass mediastinal mediastinum metastasis
-    metastatic middle mild moderate multiple nasogastric new no nodule nodules none normal obstructive of
+    metastatic middle mild moderate multiple nasogastric new no nodule nodules none normal obstructive
     opacities opacity or osseous pa pacemaker pain parenchymal pericardial peripheral picc placement pleura
     pleural pneumonia pneumonitis pneumothorax portable possible post preoperative prior procedure protocol
     pulmonary radiograph radiology report rib ribs right rule runoff sarcoidosis scarring scoliosis
     screening secondary sepsis shortness shoulder size skin small soft spine stable status sternotomy
-    subclavian support surgery surgical swan symptoms syndrome tb the thickening thoracic thorax tissue
+    subclavian support surgery surgical swan symptoms syndrome tb thickening thoracic thorax tissue
     trachea tracheal trauma tube tuberculosis tumor tumour unremarkable upper upright vascular vein vena
     ventricular vertebral view views volume with x-ray xray year years"""
 )

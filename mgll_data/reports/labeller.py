@@ -17,7 +17,7 @@ from mgll_data.reports.sections import Sections
 from mgll_data.reports.tokens import tokenise
 from mgll_data.schema import State
 
-VERSION = 1
+VERSION = 2
 VOCAB = Path(__file__).parents[1] / "vocab" / "cxr"
 
 

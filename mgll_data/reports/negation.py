@@ -61,6 +61,7 @@ _BEGINNINGS = """
     probable probably possible possibly likely low hyperinflated hyperexpanded hypoinflated status interval
     prominent scattered also now right left bilateral bibasilar opacity opacities cardiomegaly scoliosis
     enlarged enlargement elevation elevated blunting blunted known some
+    hazy patchy streaky subtle vague faint retrocardiac perihilar
 """
 _STARTS = frozenset(map(form, _BEGINNINGS.split()))
 # In front of "are not seen" these are one more thing that is not seen.

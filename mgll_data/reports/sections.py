@@ -23,7 +23,8 @@ _NAMES = (
     ("findings", ("finding", "findngs", "fidings", "description", "observation")),
     ("addendum", ("addend",)),
     ("recommendation", ("recommend", "notification")),
-    ("indication", ("indication", "reason for", "clinical", "history", "narrative", "pfi", "complaint")),
+    # Notes on a case tell of its course, of CT and of other days, so they say nothing of this film.
+    ("indication", ("indication", "reason for", "clinical", "history", "narrative", "pfi", "complaint", "notes")),
     ("comparison", ("comparison", "compare", "prior")),
     ("technique", ("technique", "procedure")),
     ("examination", ("exam", "study", "type", "accession", "end of")),
@@ -67,6 +68,7 @@ def from_text(text: str) -> Sections:
     """Sections of a report in one piece, MIMIC-CXR's style: headers in capitals at the start of a line, with a colon.
 
     A section that occurs twice is joined in order. "FINDINGS AND IMPRESSION" is an impression: it holds the conclusion.
+    Where neither occurs, what the film shows stands below the last header, after an empty line: it becomes `body`.
     """
     found: dict[str, list[str]] = {}
     headers = list(_HEADER.finditer(text))
@@ -75,7 +77,19 @@ def from_text(text: str) -> Sections:
         found["body"] = [text[: headers[0].start()] if headers else text]
     for header, end in zip(headers, ends, strict=True):
         found.setdefault(section_name(header["name"]), []).append(text[header.end() : end])
+    if headers and not any("".join(found.get(name, ())).strip() for name in ("findings", "impression")):
+        last = found[section_name(headers[-1]["name"])]
+        last[-1], rest = _first_paragraph(last[-1])
+        if rest:  # what stands above the first header then names the film
+            found.setdefault("examination", []).extend(found.pop("body", []))
+            found["body"] = [rest]
     return _typed({name: "\n".join(part.strip() for part in parts) for name, parts in found.items()})
+
+
+def _first_paragraph(text: str) -> tuple[str, str]:
+    """A section's first paragraph and the paragraphs behind it."""
+    first, _, rest = re.sub(r"\n[ \t]*\n", "\n\n", text.strip()).partition("\n\n")
+    return first, rest
 
 
 def from_mapping(parts: Mapping[str, str]) -> Sections:

@@ -98,6 +98,7 @@ class RawRecord:
     another, or the same third, are one photograph to a build: it is counted once and the labels are merged; without a
     patient of its own the record takes that picture's. attrs: further facts worth keeping, by name, such as
     `cup_to_disc`; numbers or words, never an identifier, a date or free text.
+    patient_of: name of the source whose patient key this one is, where a set gathers films of several; else the card's.
     conflicts: what the source says twice and differently of this image and the reader had to settle, such as
     `flag C without a cataract keyword`; short, in the source's own words, never an identifier. They are counted,
     listed by `mgll-data stats --conflicts`, and change no label.
@@ -122,6 +123,7 @@ class RawRecord:
     same_as: tuple[tuple[str, str], ...] = ()
     attrs: Mapping[str, str | float] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
+    patient_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,7 @@ covid_chestxray/
     derives=("covid19_hannover",),
 )
 
+_LICENCE = re.compile(r"(?:CC|Apache|MIT|GPL|BSD|Public|Open|listed as)[A-Za-z0-9 .+-]{0,40}", re.IGNORECASE)
 NO_WORD = frozenset({"", "todo", "unknown"})
 _HANNOVER = "github.com/ml-workgroup/covid-19-image-repository"
 _PICTURES = ("images/*.jpg", "images/*.jpeg", "images/*.png")
@@ -57,7 +59,8 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
     """Records in the order of `metadata.csv`. CT is excluded as `not_chest`, a row without a finding as `no_label`.
 
     `finding` is a path, `Pneumonia/Viral/COVID-19`, or in older versions of the table a list, `COVID-19, ARDS`.
-    `clinical_notes` become the report section `notes`; they tell of the patient and the course, and may give dates.
+    `clinical_notes` become the report section `notes`, which makes no label and no text: they tell of the patient and
+    the course, of CT and of films of other days, and may give dates.
     """
     images = Images(root, _PICTURES)
 
@@ -80,12 +83,17 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
             age=age_in_years(row["age"]),
             sex=sex(row["sex"]),
             same_as=(("covid19_hannover", f"{name.rpartition('.')[0]}.png"),) if ours else (),
-            attrs={"licence": row["license"] or "unstated"},
+            attrs={"licence": _licence(row["license"])},
         )
 
     needed = ("patientid", "sex", "age", "finding", "view", "modality", "folder", "filename", "license")
     yield from records(first_file(root, "metadata.csv"), needed, record)
     yield from images.unlisted()
+
+
+def _licence(text: str) -> str:
+    """The licence of a row, `unstated` for an empty cell, `other` for what is no plain name of a licence."""
+    return (text if _LICENCE.fullmatch(text) else "other") if text else "unstated"
 
 
 def findings(text: str) -> list[str]:

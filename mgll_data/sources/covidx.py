@@ -11,6 +11,7 @@ from mgll_data.schema import State
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
 from mgll_data.sources.files import Images
 from mgll_data.sources.layouts import text_rows
+from mgll_data.sources.nih_identity import NIH, patient, rsna_mapping
 from mgll_data.sources.tables import made
 
 CARD = SourceCard(
@@ -47,6 +48,8 @@ can.
 covidx/
   train_COVIDx9A.txt    patient, file, class and source between spaces; older lists have no source
   test_COVIDx9A.txt     and a val list in later versions; one list of a part
+  pneumonia-challenge-dataset-mappings_2018.json   optional, of RSNA: tells which patient an RSNA film is of; without
+                        it 125 patients stand in train and in test
   train/<file>
   test/<file>""",
     needs=("train*.txt", "train/*"),
@@ -63,6 +66,8 @@ covidx/
 
 # Sources whose pictures keep their names, by the word that the lists use.
 _NAMED = {"cohen": "covid_chestxray", "fig1": "figure1_covid", "actmed": "actualmed_covid"}
+# Sources whose patients keep their keys.
+_PATIENTS = {**_NAMED, "ricord": "midrc_ricord_1c", "stonybrook": "covid19_ny_sbu"}
 _FILMS_NOT_PATIENTS = "rsna"
 _DESCRIBED = "stonybrook"  # whose names hold the study's description; a UUID may hold `face` and mean nothing
 
@@ -70,12 +75,13 @@ _DESCRIBED = "stonybrook"  # whose names hold the study's description; a UUID ma
 def read(root: Path) -> Iterator[RawRecord | Rejected]:
     """Records in the order of the lists. Raw words are `<class>/<source>`, or `<class>` in lists without sources.
 
-    The first field is a patient of the film's source, so the source goes in front of the key; for RSNA it names the
-    film, whose patient this list does not know.
+    The first field is a patient of the film's source, and is one with that source's patient where it is built too;
+    for RSNA it names the film, whose patient only the challenge's mapping file tells.
     """
     images = Images(
         root, tuple(f"{part}/*.{end}" for part in ("train", "val", "test") for end in ("png", "jpg", "jpeg"))
     )
+    nih = rsna_mapping(root)
     found = False
     for split in ("train", "val", "test"):
         lists = sorted(root.glob(f"{split}*.txt"))
@@ -86,7 +92,7 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
             found = True
 
             def record(origin: str, fields: list[str], split: str = split) -> RawRecord:
-                return _record(origin, fields, split, images)
+                return _record(origin, fields, split, images, nih)
 
             yield from made(path.name, text_rows(path, 3, 4), record)
     if not found:
@@ -94,8 +100,8 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
     yield from images.unlisted()
 
 
-def _record(origin: str, fields: list[str], split: str, images: Images) -> RawRecord:
-    patient, name, word, source = (*fields, "")[:4]
+def _record(origin: str, fields: list[str], split: str, images: Images, nih: dict[str, str]) -> RawRecord:
+    key, name, word, source = (*fields, "")[:4]
     image = images.take(name, f"{split}/{name}")
     source = {"rnsa": "rsna"}.get(source, source)  # 199 rows of V9 are spelled so
     if source == _DESCRIBED and is_elsewhere([name]):
@@ -103,13 +109,19 @@ def _record(origin: str, fields: list[str], split: str, images: Images) -> RawRe
     if not word:
         raise SampleError("bad_row", "no class")
     same = ((_NAMED[source], name),) if source in _NAMED else ()
+    space = _PATIENTS.get(source, "")
     if source == _FILMS_NOT_PATIENTS:
-        same = (("rsna_pneumonia", f"{Path(name).stem}.dcm"),)
+        film = nih.get(Path(name).stem)
+        same = (("rsna_pneumonia", f"{Path(name).stem}.dcm"), *(((NIH, film),) if film else ()))
+        owner, space = patient(film) if film else None, NIH
+    else:
+        owner = key if space else f"{source}/{key}" if source else None
     return RawRecord(
         image=image,
         origin=origin,
-        patient=f"{source}/{patient}" if source not in ("", _FILMS_NOT_PATIENTS) else None,
+        patient=owner,
         labels={f"{word}/{source}" if source else word: State.PRESENT},
         official_split=split,
         same_as=same,
+        patient_of=space,
     )

@@ -55,7 +55,7 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
         _key(path): path for path in list_images(root, ("**/EX/*.tif", "**/HE/*.tif", "**/MA/*.tif", "**/SE/*.tif"))
     }
     for image in list_images(root, ("**/image/*.jpg",)):
-        split = image.split("/")[-3]
+        split = ["", *image.split("/")][-3]
         lesions = [(word, masks[key]) for word in _LESIONS if (key := f"{split}/{word}/{stem(image)}") in masks]
         name = image.rpartition("/")[2]
         record = RawRecord(image, f"{split}/", official_split=_SPLITS.get(split), same_as=(("ddr", name),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from mgll_data.errors import SampleError
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
 from mgll_data.sources.files import Images, list_images
 from mgll_data.sources.layouts import graded, spreadsheet, stem
@@ -62,7 +63,8 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
         def record(origin: str, row: Row, split: str = split, folder: str = folder) -> RawRecord:
             name = row["image_id"]
             patient, _, side = name.partition("_")
-            eye = {"l": "left", "r": "right"}.get(side[:1])
+            if (eye := {"l": "left", "r": "right"}.get(side[:1])) is None:
+                raise SampleError("bad_row", "an image_id that does not name the eye, as 1_l1 does")
             image = images.take(f"{split}/{name.lower()}", f"{_TOP}/{folder}/Images/{patient}/{name}.jpg")
             columns = ("DR_Levels",) if "DR_Levels" in row else ("Overall quality", f"{eye}_eye_DR_Level")
             scores = {name: float(row[column]) for column, name in _SCORES.items() if row.get(column, "").isdigit()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -93,7 +94,8 @@ def _walk(folder: str, prefix: str, home: Path) -> Iterator[str]:
 class Images:
     """The pictures of a source on disk, and which of them its label file has named; found by `list_images`.
 
-    `key` makes the look-up key of a path (without it: the file's name). Of two paths with one key the first counts.
+    `key` makes the look-up key of a path (without it: the file's name); a key that no path has is that of the only
+    path which differs from it in case (`.JPG` for `.jpg`). Of two paths with one key the first counts.
     """
 
     def __init__(self, root: Path, patterns: Sequence[str], key: Callable[[str], str] | None = None) -> None:
@@ -102,15 +104,21 @@ class Images:
         self._named: set[str] = set()
         for path in list_images(root, patterns):
             self._paths.setdefault(key(path) if key else path.rpartition("/")[2], []).append(path)
+        folded = Counter(name.lower() for name in self._paths)
+        self._other_case = {name.lower(): name for name in self._paths if folded[name.lower()] == 1}
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._paths
+    def __contains__(self, key: str) -> bool:
+        return self._own(key) in self._paths
+
+    def _own(self, key: str) -> str:
+        return key if key in self._paths else self._other_case.get(key.lower(), key)
 
     def take(self, key: str, expected: str) -> str:
         """Path below the root of the picture `key`, or `expected`, normalised, where it is not on disk.
 
         Raises SampleError: `bad_row` for no name or a key that an earlier row took, `path_escape` as `inside` does.
         """
+        key = self._own(key)
         if paths := self._paths.get(key):
             path = paths[0]
         elif expected.endswith("/") or (path := inside(self._root, expected)).rpartition("/")[2].startswith("."):

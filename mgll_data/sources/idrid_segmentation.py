@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mgll_data.schema import State
+from mgll_data.sources import idrid
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
 from mgll_data.sources.files import list_images
 from mgll_data.sources.layouts import part_folder, stem
@@ -23,18 +24,7 @@ CARD = SourceCard(
     access="registration",
     redistributable=True,
     url="https://ieee-dataport.org/open-access/indian-diabetic-retinopathy-image-dataset-idrid",
-    cite="""@article{porwal2018idrid,
-  title   = {Indian Diabetic Retinopathy Image Dataset ({IDRiD}): A Database for Diabetic Retinopathy Screening
-             Research},
-  author  = {Porwal, Prasanna and Pachade, Samiksha and Kamble, Ravi and Kokare, Manesh and Deshmukh, Girish and
-             Sahasrabuddhe, Vivek and Meriaudeau, Fabrice},
-  journal = {Data},
-  volume  = {3},
-  number  = {3},
-  pages   = {25},
-  year    = {2018},
-  doi     = {10.3390/data3030025}
-}""",
+    cite=idrid.CARD.cite,
     label_origin="Lesions drawn pixel by pixel by a retina specialist's team.",
     scope=("fundus.ma", "fundus.hem", "fundus.ex", "fundus.cws"),
     silence="unknown",
@@ -65,11 +55,11 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
     home = part_folder(root, "A. Segmentation")
     masks: dict[tuple[str, str], str] = {}  # (set, name of the mask) -> path
     for path in list_images(root, (f"{home}**/*.tif",)):
-        parts = unquote(path).split("/")
+        parts = ["", "", *unquote(path).split("/")]
         masks[parts[-3], stem(parts[-1])] = path
     drawn = {(folder, name.rpartition("_")[2]) for folder, name in masks}
     for image in list_images(root, (f"{home}**/*.jpg",)):
-        folder, name = unquote(image).split("/")[-2:]
+        folder, name = ["", *unquote(image).split("/")][-2:]
         lesions: list[tuple[str, str]] = []
         absent: dict[str, State] = {}
         for word, code in _LESIONS.items():

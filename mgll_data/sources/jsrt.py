@@ -71,7 +71,9 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
         # The lists are not all ASCII; what is read of them is.
         text = (root / lists[name]).read_text(encoding="latin-1")
         starts = [match.start() for match in _FILM.finditer(text)]
-        if stray := text[: starts[0]].strip() if starts else text.strip():
+        if not starts:
+            raise UsageError(f"{root / lists[name]}: names no film such as JPCLN001.IMG. Download the list again.")
+        if stray := text[: starts[0]].strip():
             problem = SampleError("bad_row", f"{len(stray.splitlines())} lines that name no film")
             yield quarantined(f"{Path(lists[name]).name}:1", problem)
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):

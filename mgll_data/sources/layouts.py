@@ -149,12 +149,12 @@ def spreadsheet(
 
     first: a name for the first column where the sheet gives it none.
 
-    A file of the same name that ends in .csv is read instead where it is there (saved from the sheet). Whole numbers
-    lose their `.0`. Raises UsageError for a damaged file, an absent sheet or missing columns.
+    A file of the same name that ends in .csv is read instead of the first sheet where it is there (saved from it).
+    Whole numbers lose their `.0`. Raises UsageError for a damaged file, an absent or empty sheet or missing columns.
     """
     saved = path.with_suffix(".csv")
-    if saved.is_file():
-        yield from read_csv(saved, required=required)
+    if sheet == 0 and saved.is_file():
+        yield from read_csv(saved, required=required, skip=skip, first=first, merged=True)
         return
     header: list[str] = []
     for number, values in enumerate(_sheet(path, sheet), start=1):
@@ -162,7 +162,7 @@ def spreadsheet(
             continue
         cells = [_cell(value) for value in values]
         if not header:
-            header = [cells[0] or first, *cells[1:]]
+            header = [cells[0] or first, *cells[1:]] if cells else [first]
             lacking = [name for name in required if name not in header]
             if lacking:
                 named = ", ".join(name for name in header if name)
@@ -171,6 +171,8 @@ def spreadsheet(
             # A row ends with its last filled cell, so it may be shorter than the header.
             cells += [""] * (len(header) - len(cells))
             yield number, {name: cell for name, cell in zip(header, cells, strict=False) if name}
+    if not header:
+        raise UsageError(f"{path}: an empty sheet. One with the columns {', '.join(required)} was expected.")
 
 
 def _sheet(path: Path, sheet: str | int) -> Iterator[Sequence[Any]]:

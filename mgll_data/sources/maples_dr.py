@@ -18,10 +18,10 @@ CARD = SourceCard(
     title="MAPLES-DR",
     release="2024",
     images=198,
-    licence="CC-BY-4.0",
-    open_licence=True,
-    access="open",
-    redistributable=True,
+    licence="LicenseRef-Messidor",
+    open_licence=False,
+    access="registration",
+    redistributable=False,
     url="https://doi.org/10.6084/m9.figshare.24328660",
     cite="""@article{lepetitaimon2024maples,
   title   = {{MAPLES-DR}: {MESSIDOR} Anatomical and Pathological Labels for Explainable Screening of Diabetic
@@ -42,10 +42,10 @@ CARD = SourceCard(
     scope=("fundus.dr",),
     silence="unknown",
     normal_excludes_all=False,
-    layout="""Unpack MAPLES-DR.zip from figshare. The photographs are not in it: copy the named ones from Messidor,
-where they are .tif (.png will do), into a folder images. Masks have the names and the size of the Messidor pictures;
-those of vessels, disc, cup and macula are not read. Beside the source messidor each photograph counts once and its
-labels are merged.
+    layout="""Unpack MAPLES-DR.zip from figshare (CC BY 4.0). The photographs are not in it and keep the terms of
+Messidor: copy the named ones from there, where they are .tif (.png will do), into a folder images. Masks have the names
+and the size of the Messidor pictures; those of vessels, disc, cup and macula are not read. Beside the source messidor
+each photograph counts once and its labels are merged.
 
 maples_dr/
   train/diagnosis.csv               name,DR,ME

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,22 +42,25 @@ CARD = SourceCard(
     layout="""Register at ADCIS for the pictures (research only, no redistribution). The grades are messidor_data.csv
 of the Kaggle data set google-brain/messidor2-dr-grades; case of names does not count, as the table says .jpg where
 files end in .JPG. The pair file tells the two eyes of an examination; without it no patient is known, and the two eyes
-of one may fall into different splits.
+of one may fall into different splits. Pictures under a name of Messidor (date_number_number_PP) are Messidor's.
 
 messidor2/
   messidor_data.csv         image_id,adjudicated_dr_grade,adjudicated_dme,adjudicated_gradable
   messidor-2.csv            left,right (optional)
   images/20051020_43808_0100_PP.png, images/IM000000.JPG""",
     needs=("messidor_data.csv*", "**/*.[jJpPtT]*"),
+    derives=("messidor",),
 )
 
 _COLUMNS = ("adjudicated_gradable", "adjudicated_dr_grade", "adjudicated_dme")
+_OLD = re.compile(r"\d{8}_\d+_\d+_pp")  # a name of Messidor; the examinations that were added have IM names
 
 
 def read(root: Path) -> Iterator[RawRecord | Rejected]:
     """Records in the order of the table; words are `<column>=<value>`, none for an empty cell.
 
-    The patient is the examination of the pair file, where it is there; so is the eye.
+    The patient is the examination of the pair file, where it is there; so is the eye. A picture under a name of
+    Messidor is Messidor's (`same_as`).
     """
     images = Images(root, ("**/*.png", "**/*.jpg", "**/*.jpeg", "**/*.tif"), stem)
     eyes = _eyes(root)
@@ -65,7 +69,9 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
         name = stem(row["image_id"])
         image = images.take(name, f"images/{row['image_id']}")
         patient, side = eyes.get(name, (None, None))
-        return RawRecord(image, origin, patient=patient, laterality=side, labels=graded(row, *_COLUMNS))
+        labels = graded(row, *_COLUMNS)
+        same = (("messidor", f"{name}.tif"),) if _OLD.fullmatch(name) else ()
+        return RawRecord(image, origin, patient=patient, laterality=side, labels=labels, same_as=same)
 
     yield from records(first_file(root, "messidor_data.csv"), ("image_id", *_COLUMNS), record)
     yield from images.unlisted()

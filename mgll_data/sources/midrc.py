@@ -46,6 +46,7 @@ midrc/
   <...>/<series UID>/<...>.dcm""",
     needs=("**/*case.tsv", "**/*imaging_study.tsv", "**/*_series_file.tsv"),
     derives=("midrc_ricord_1c",),
+    patients_of="midrc_ricord_1c",
 )
 
 _WORD = "covid19_positive"

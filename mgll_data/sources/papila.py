@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import dropwhile
 from pathlib import Path
 
 from mgll_data.errors import SampleError
@@ -75,11 +76,11 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
 
         # The three header rows repeat the names or say "ID"; the first row with a number begins the data.
         required = ("ID", "Age", "Gender", "Diagnosis")
-        rows = list(spreadsheet(root / f"{sheet}.xlsx", required=required, first="ID"))
-        start = next((n for n, (_, row) in enumerate(rows) if isinstance(row, dict) and _numbered(row)), len(rows))
-        yield from made(f"{sheet.name}.xlsx", rows[start:], record)
+        rows = spreadsheet(root / f"{sheet}.xlsx", required=required, first="ID")
+        yield from made(f"{sheet.name}.xlsx", dropwhile(_header, rows), record)
     yield from images.unlisted()
 
 
-def _numbered(row: Row) -> bool:
-    return re.fullmatch(r"#?\d+", row["ID"]) is not None
+def _header(numbered: tuple[int, Row | SampleError]) -> bool:
+    row = numbered[1]
+    return isinstance(row, dict) and not re.fullmatch(r"#?\d+", row["ID"])

@@ -59,7 +59,7 @@ def read(root: Path) -> Iterator[RawRecord | Rejected]:
         raise UsageError(f"{root}: no folder {' or '.join(_PARTITIONS)}. Unpack RIM-ONE_DL_images.zip there.")
 
     def record(image: str, word: str) -> RawRecord:
-        part = _SPLITS[image.split("/")[-3]]
+        part = _SPLITS[image.removeprefix(f"{homes[0]}/").split("/")[0]]
         shown = {"field": "optic disc"}
         return RawRecord(image, f"{part}/{word}/", labels={word: State.PRESENT}, official_split=part, attrs=shown)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TextIO, TypeVar
 
@@ -23,9 +24,19 @@ Made = RawRecord | Iterable[RawRecord | Rejected]
 
 
 def read_csv(
-    path: Path, *, required: Sequence[str], encoding: str = "utf-8-sig", delimiter: str = ","
+    path: Path,
+    *,
+    required: Sequence[str],
+    encoding: str = "utf-8-sig",
+    delimiter: str = ",",
+    skip: int = 0,
+    first: str = "",
+    merged: bool = False,
 ) -> Iterator[tuple[int, Row | SampleError]]:
     """Rows of a table, each with the line on which it starts (the header is line 1), `.gz` opened transparently.
+
+    skip: rows that stand above the header. first: a name for the first column where the header gives it none. merged:
+    header cells of a spreadsheet were merged, so that values may stand in columns without a name; they are dropped.
 
     Header names and values are stripped. Unnamed columns are dropped if they are empty or the first one (a row number
     that pandas left). A row whose fields do not fit the header comes as a `SampleError` of reason `bad_row`, for the
@@ -33,7 +44,7 @@ def read_csv(
     `encoding`, damaged, or without one of the `required` columns (all of them reported at once).
     """
     with _table(path, encoding) as file:
-        yield from _rows(path, file, required, delimiter)
+        yield from _rows(path, file, required, delimiter, skip, first, merged)
 
 
 def columns(path: Path, *, encoding: str = "utf-8-sig", delimiter: str = ",") -> tuple[str, ...]:
@@ -132,10 +143,14 @@ def _table(path: Path, encoding: str) -> Iterator[TextIO]:
         raise UsageError(f"{path}: cannot be read ({error.strerror}). Put the source's label file there.") from error
 
 
-def _rows(path: Path, file: TextIO, required: Sequence[str], delimiter: str) -> Iterator[tuple[int, Row | SampleError]]:
-    lines = _lines(path, file, delimiter)
-    _, first = next(lines, (1, []))
-    header = [name.strip() for name in first] if isinstance(first, list) else []
+def _rows(
+    path: Path, file: TextIO, required: Sequence[str], delimiter: str, skip: int, first: str, merged: bool
+) -> Iterator[tuple[int, Row | SampleError]]:
+    lines = islice(_lines(path, file, delimiter), skip, None)
+    _, top = next(lines, (1, []))
+    header = [name.strip() for name in top] if isinstance(top, list) else []
+    if first and header and not header[0]:
+        header[0] = first
     named = [name for name in header if name]
     if not named:
         raise UsageError(
@@ -152,7 +167,7 @@ def _rows(path: Path, file: TextIO, required: Sequence[str], delimiter: str) -> 
                 row.pop("", None)
                 yield line, row
         elif any(field.strip() for field in fields):
-            yield line, _fit(header, fields)
+            yield line, _fit(header, fields, merged)
 
 
 def _lines(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str] | SampleError]]:
@@ -175,13 +190,13 @@ def _lines(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list
             yield line, fields
 
 
-def _fit(header: list[str], fields: list[str]) -> Row | SampleError:
+def _fit(header: list[str], fields: list[str], merged: bool) -> Row | SampleError:
     """The row as a dict where fields are missing or left over only in unnamed columns, else what is wrong."""
     last = max(place for place, name in enumerate(header) if name)
     if len(fields) <= last:
         return SampleError("bad_row", f"{len(fields)} fields, {last + 1} expected")
     for place, field in enumerate(fields):
-        if place and field.strip() and (place >= len(header) or not header[place]):
+        if place and field.strip() and (place >= len(header) or not (merged or header[place])):
             return SampleError("bad_row", f"a value in field {place + 1}, which has no name: an unquoted comma?")
     return {name: field.strip() for name, field in zip(header, fields, strict=False) if name}
 

@@ -17,11 +17,9 @@ from mgll_data.errors import ExcludedError, SampleError
 from mgll_data.images import dicom_pixels
 from mgll_data.images.dicom import read_dicom
 from mgll_data.images.dicom_display import apply_window
-from mgll_data.images.dicom_words import is_elsewhere, view_from_words, view_of
 from mgll_data.images.headers import sniff
 from mgll_data.images.process import ImageOptions, process
 from mgll_data.images.raster import Picture
-from mgll_data.images.syntaxes import missing_plugins, preflight
 from tests.conftest import SHARED
 
 WG04 = SHARED / "dicom-nema-wg04"
@@ -158,29 +156,6 @@ def test_modality_lut_runs_backwards_and_is_applied() -> None:
     assert np.sign(np.corrcoef(stored.reshape(-1), shown.reshape(-1))[0, 1]) == expected_sign
 
 
-@real
-def test_preflight_counts_the_syntaxes() -> None:
-    paths = [path for folder in (WG04, MISC) for path in folder.rglob("*") if path.is_file()]
-    report = preflight(paths)
-    assert sum(entry.files for entry in report.values()) == 15
-    assert report["1.2.840.10008.1.2"].files == 3  # two with a preamble, one without
-    assert all(entry.decodable and entry.plugin == "" for entry in report.values())
-
-
-def test_missing_plugin_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Bare:
-        is_available = False
-        missing_dependencies = ("gdcm - requires gdcm>=3.0.10", "pylibjpeg - requires pylibjpeg")
-
-    missing_plugins.cache_clear()
-    monkeypatch.setattr("pydicom.pixels.get_decoder", lambda uid: Bare())
-    with pytest.raises(SampleError) as caught:
-        read(drawn(ramp()))
-    missing_plugins.cache_clear()
-    assert caught.value.reason == "decoder_missing"
-    assert "python-gdcm or pylibjpeg" in caught.value.detail and "1.2.840" not in caught.value.detail
-
-
 @given(
     center=st.floats(-3000, 3000),
     width=st.floats(2, 6000),
@@ -313,67 +288,3 @@ def test_colour_object_keeps_its_channels() -> None:
     picture = read(data, mode="rgb8", chest=False)
     assert picture.pixels[50, 50].tolist() == [30, 90, 200]
     assert picture.laterality == "left"
-
-
-@pytest.mark.parametrize(
-    ("statements", "expected"),
-    [
-        (["", "", "CHEST"], False),
-        (["AP", None, "HIP"], True),
-        (["FLAT_PLATE_OF_ABDOMEN_PORTABLE", "", "CHEST"], True),
-        (["", "", "", "XR CHEST AND ABDOMEN"], False),
-        (["", "", "", "MODALITYLUT - TEETH"], True),
-        (["", "", "PORT CHEST", "ABDOMEN SERIES"], False),
-        (["THORACIC SPINE AP"], True),
-        (["", "", "", "RIBS UNILATERAL"], False),
-        (["No Finding"], False),
-        ([], False),
-    ],
-)
-def test_body_part(statements: list[str | None], expected: bool) -> None:
-    assert is_elsewhere(statements) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "coded", "expected"),
-    [
-        ("PA", True, "pa"),
-        ("AP", True, "ap"),
-        ("LL", True, "lateral"),
-        ("RL", True, "lateral"),
-        ("LARGE LATERAL", True, "lateral"),
-        ("XTABLE LATERAL", True, "lateral"),
-        ("PA LLD", True, "other"),
-        ("AP AXIAL", True, "other"),
-        ("POSTEROANTERIOR", True, "pa"),
-        ("postero-anterior", True, "pa"),
-        ("antero-posterior", True, "ap"),
-        ("OBLICUA", True, "other"),
-        ("", True, None),
-        (None, True, None),
-        ("UNKNOWN", True, None),
-        ("XR CHEST PA AND LATERAL", False, None),
-        ("XR CHEST AP PORTABLE", False, "ap"),
-        ("CHEST PAIN", False, None),
-        ("W033 Chest PA", False, "pa"),
-    ],
-)
-def test_view_words(text: str | None, coded: bool, expected: str | None) -> None:
-    assert view_from_words(text, coded=coded) == expected
-
-
-def test_view_falls_back_in_order() -> None:
-    ds = Dataset()
-    assert view_of(ds) == (None, None)
-    ds.StudyDescription = "CHEST AP PORTABLE"
-    assert view_of(ds) == ("ap", "StudyDescription")
-    ds.PatientOrientation = ["A", "F"]
-    assert view_of(ds) == ("lateral", "PatientOrientation")
-    ds.PatientOrientation = ["L", "F"]
-    assert view_of(ds) == ("ap", "StudyDescription")
-    item = Dataset()
-    item.CodeMeaning = "postero-anterior"
-    ds.ViewCodeSequence = [item]
-    assert view_of(ds) == ("pa", "ViewCodeSequence")
-    ds.ViewPosition = "LL"
-    assert view_of(ds) == ("lateral", "ViewPosition")

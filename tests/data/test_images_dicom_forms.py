@@ -150,7 +150,7 @@ def test_baseline_jpeg_stays_within_its_bound() -> None:
 
 
 def test_plug_ins_are_tried_in_one_order() -> None:
-    assert plugins(JPEGLSLossless)[0] == "pyjpegls"
+    assert plugins(JPEGLSLossless) == ["gdcm"]
     assert plugins(JPEG2000)[0] == "pylibjpeg"
     assert plugins(RLELossless) == ["pydicom"]
     assert plugins(JPEGBaseline8Bit)[0] == "gdcm"

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mgll_data.outcomes import of_records
+from mgll_data.outcomes import check_budget, of_records
 from mgll_data.phantoms.chest import draw_chest
 from mgll_data.phi.burned_in import text_lines
 from tests.conftest import SHARED
@@ -82,6 +82,7 @@ def test_the_recipe_decides(policy: str, outcome: str, flag: str) -> None:
     (decided,) = of_records([row], index, {}, {}, policy)
     assert decided.outcome == outcome
     assert (decided.reason == "burned_in_text") == (outcome == "quarantined")
+    check_budget([decided], 0.0, "nowhere")  # a choice of the recipe does not spend the budget for broken files
 
 
 @pytest.mark.skipif(not HANNOVER.is_dir(), reason="no real films here")

@@ -23,6 +23,7 @@ OPENI = SHARED / "noncommercial" / "openi-indiana-reports" / "NLMCXR_reports.tgz
         ("Discussed with Dr. John Smith at 4:30 PM on 3/14/2015.", "Discussed with Dr. ___ at ___ on ___."),
         ("DISCUSSED WITH DR SMITH AT 1430 HOURS BY TELEPHONE", "DISCUSSED WITH DR ___ AT ___ BY TELEPHONE"),
         ("paged to dr. quill yesterday", "paged to dr. ___ yesterday"),
+        ("DICTATED BY JOHN QUILL, PAGED ANN BELL", "DICTATED BY ___, PAGED ___"),
         ("Drs. Smith and Jones agree.", "Drs. ___ agree."),
         ("Mrs. O'Brien-Lee has pain.", "Mrs. ___ has pain."),
         ("Signed by Jane Q. Doe, MD", "Signed by ___, MD"),
@@ -60,6 +61,7 @@ def test_what_identifies_is_replaced(text: str, expected: str) -> None:
         "2 views of the chest. Ribs 3-5 are fractured. Cardiothoracic ratio of 16.2/24.7.",
         "PA AND LATERAL CHEST RADIOGRAPH WITH NO FOCAL CONSOLIDATION",
         "Swan-Ganz catheter with tip 3 cm above the carina, Kerley B lines.",
+        "MR BRAIN WITHOUT CONTRAST. REASON FOR HOSPITAL ADMISSION. LUNGS CLEAR TO AUSCULTATION BILATERALLY",
         "Severity 3/6, one half (1/2) of the lung.",
     ],
 )

@@ -31,8 +31,23 @@ SENTENCES = {
     "Cardiomegaly without overt edema.": "cardiomegaly+ edema-",
     "The heart is not enlarged.": "cardiomegaly-",
     "Heart size is normal and lungs are clear.": "cardiomegaly- lung_opacity-",
-    "The heart, mediastinum and pulmonary vasculature are normal.": "cardiomegaly- mediastinum- congestion-",
+    "The heart, mediastinum and pulmonary vasculature are normal.": "cardiomegaly- mediastinal_widening- congestion-",
     "The heart size is at the upper limits of normal.": "",
+    "The heart is normal in size, and there is no effusion.": "cardiomegaly- effusion-",
+    "The mediastinum is not widened.": "mediastinal_widening-",
+    "No relevant change in the left lower lobe atelectasis.": "atelectasis+",
+    "No effusion, hazy right base opacity suspicious for early pneumonia.": "effusion- lung_opacity+ pneumonia?",
+    "Tip of the feeding tube is not seen.": "device.ngt+",
+    "The feeding tube is not seen.": "device.ngt-",
+    "Side port of the feeding tube is in the stomach.": "device.ngt+",
+    "Compression deformity of a thoracic vertebra.": "vertebral_compression+",
+    "Vertebral body heights are maintained.": "vertebral_compression-",
+    "Status post right upper lobectomy.": "postsurgical+",
+    "Comparison is made to ___ at which time an effusion was seen.": "",
+    "Effusion, if present, is tiny.": "effusion?",
+    "If any, there is a small effusion.": "effusion?",
+    "Right IJ catheter without pneumothorax.": "device.cvc+ pneumothorax-",
+    "Pulmonary venous hypertension.": "congestion+",
     "Borderline cardiomegaly.": "cardiomegaly?",
     "The left lung is clear.": "",
     "The lungs are clear of consolidation and effusion.": "consolidation- effusion-",
@@ -102,6 +117,15 @@ def test_a_finding_takes_back_normal_and_a_broad_denial() -> None:
     found = read_report({"findings": "The lungs are clear.", "impression": "Left nodule. No acute disease."}).states
     assert found == {"cxr.nodule": "present"}
     assert read_report({"impression": "No acute cardiopulmonary abnormality."}).states == {"cxr.normal": "present"}
+
+
+def test_a_normal_mediastinum_says_nothing_of_the_heart() -> None:
+    hierarchy = default().hierarchy
+    absent = {
+        c for c, state in read_report({"findings": "No mediastinal widening."}).states.items() if state == "absent"
+    }
+    assert "cxr.mediastinal_widening" in absent
+    assert "cxr.cardiomegaly" not in hierarchy.ontology.down(absent)
 
 
 FINDINGS = (

@@ -115,3 +115,28 @@ def test_sentences_keep_every_word_and_their_offsets(text: str) -> None:
     assert all(a.end <= b.start for a, b in pairwise(found))
     inside = "".join(char for s in found for char in text[s.start : s.end] if char.isalpha())
     assert inside == "".join(char for char in text if char.isalpha())
+
+
+def test_notes_on_a_case_say_nothing_of_the_film():
+    notes = {"notes": "CT showed consolidation. A tracheostomy tube was placed ten days after this radiograph."}
+    known = sections.from_mapping(notes)
+    assert known.indication and not known.stating()
+
+
+def test_a_reading_without_a_header_stands_below_the_last_one():
+    text = """                     FINAL REPORT
+ SINGLE FRONTAL VIEW OF THE CHEST
+
+ REASON FOR EXAM:  Intubated patient with
+ pneumonia.
+
+ ET tube tip is 3 cm above the carina.
+
+ There is no pneumothorax.
+"""
+    known = sections.from_text(text)
+    assert known.indication == "Intubated patient with\n pneumonia."
+    assert known.body is not None and known.body.startswith("ET tube") and known.body.endswith("no pneumothorax.")
+    assert "ET tube" in dict(known.stating())["body"]
+    asked = sections.from_text("INDICATION: cough\n\nIMPRESSION: clear")
+    assert asked.indication == "cough" and asked.body is None

@@ -105,6 +105,13 @@ def test_jsrt_without_its_lists_says_which_are_missing(tmp_path):
         list(jsrt.read(tmp_path))
 
 
+def test_jsrt_with_an_empty_list_says_so(tmp_path):
+    put(tmp_path / "CLNDAT_EN.txt", "")
+    put(tmp_path / "CNNDAT_EN.TXT", "JPCNN001.IMG\t40\tMale")
+    with pytest.raises(UsageError, match="names no film"):
+        list(jsrt.read(tmp_path))
+
+
 def test_headerless_films_show_air_black_and_bone_white(tmp_path):
     shown = np.tile(np.linspace(0, 4095, SIDE), (SIDE, 1)).astype(np.uint16)  # what a viewer should see: dark to bright
     # The first bytes of this one look like those of a DICOM file without a preamble.

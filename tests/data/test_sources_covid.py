@@ -1,6 +1,7 @@
 """COVID-19 sets: the patient's diagnosis is no reading of the film, and lists repeat the films of other sets."""
 
 import csv
+import json
 import re
 from collections import Counter
 
@@ -21,6 +22,7 @@ from mgll_data.sources import (
     figure1_covid,
     siim_covid19,
 )
+from mgll_data.sources.nih_identity import MAPPING
 from tests.data.source_files import put, real, split
 
 CXR = hierarchy.load(VOCAB / "cxr")
@@ -136,9 +138,11 @@ def test_covidx_lists_of_three_and_four_fields_and_the_films_that_they_repeat(tm
     assert links[f"{uuid}.png"] == {"rsna_pneumonia": f"{uuid}.dcm"}
     assert links["COVID-00003a.jpg"] == {"figure1_covid": "COVID-00003a.jpg"}
     assert links["CR.1.2.png"] == {"actualmed_covid": "CR.1.2.png"}
-    patients = {r.image.rpartition("/")[2]: r.patient for r in records}
-    assert patients["SARS-day0.jpeg"] == "cohen/3"
-    assert patients[f"{uuid}.png"] is None  # RSNA's id is a film, not a patient
+    patients = {r.image.rpartition("/")[2]: (r.patient_of, r.patient) for r in records}
+    assert patients["SARS-day0.jpeg"] == ("covid_chestxray", "3")
+    assert ("midrc_ricord_1c", "419639-003251") in patients.values()
+    assert ("covid19_ny_sbu", "A1") in patients.values()
+    assert patients[f"{uuid}.png"][1] is None  # RSNA's id is a film, not a patient
     words = {r.image.rpartition("/")[2]: next(iter(r.labels)) for r in records}
     assert words[f"{uuid}.png"] == "pneumonia/rsna" and words["old.png"] == "normal"
     rsna = closed(covidx.CARD, next(r for r in records if r.image == f"train/{uuid}.png"))
@@ -146,6 +150,31 @@ def test_covidx_lists_of_three_and_four_fields_and_the_films_that_they_repeat(tm
     assert {r.official_split for r in records} == {"train", "test"}
     counted = Counter(r.reason for r in rejected)
     assert counted == {"not_chest": 1, "bad_row": 1, "path_escape": 1, "unlisted": 1}
+
+
+def test_covidx_takes_the_patient_of_an_rsna_film_from_the_mapping(tmp_path):
+    put(tmp_path / "train_COVIDx9A.txt", "a1 a1.png normal rsna\nb2 b2.png normal rsna\nx/1 c.png positive bimcv\n")
+    put(tmp_path / "test_COVIDx9A.txt", "c3 c3.png normal rsna\n")
+    mapping = [
+        {"subset_img_id": film, "img_id": name} for film, name in (("a1", "00000009_000"), ("c3", "00000009_001"))
+    ]
+    put(tmp_path / MAPPING, json.dumps(mapping))
+    records, rejected = split(list(covidx.read(tmp_path)))
+    first, second, third, fourth = records
+    assert not rejected
+    assert (first.patient, first.patient_of) == (fourth.patient, fourth.patient_of) == ("9", "nih_cxr14")
+    assert ("nih_cxr14", "00000009_000.png") in first.same_as
+    assert second.patient is None and (third.patient, third.patient_of) == ("bimcv/x/1", "")
+
+
+def test_lipoid_pneumonia_is_no_infection_and_a_licence_cell_is_no_free_text(tmp_path):
+    row = "{},0,M,65,Pneumonia/Lipoid,PA,X-ray,images,{}.jpg,u,{},,,"
+    terms = ("CC BY-NC-SA 4.0", "ask Dr. Jane Doe at 555-0100", "listed as authorized for everyone")
+    ieee(tmp_path, *(row.format(n, n, text) for n, text in enumerate(terms)))
+    records, _ = split(list(covid_chestxray.read(tmp_path)))
+    assert [r.attrs["licence"] for r in records] == [terms[0], "other", terms[2]]
+    found = closed(covid_chestxray.CARD, records[0])
+    assert "cxr.lung_opacity" in found.present and "cxr.infection" in found.uncertain
 
 
 def test_covidx_asks_for_the_lists_of_one_version(tmp_path):

@@ -87,12 +87,19 @@ def test_tokens_are_stripped_and_empty_ones_dropped(tmp_path):
         (["pericardial effusion"], "cxr.pericardial_effusion", "cxr.effusion"),
         (["hydropneumothorax"], "cxr.effusion", "cxr.hemothorax"),
         (["calcified granuloma"], "cxr.granuloma", "cxr.nodule"),
+        (["cardiomegaly"], "cxr.mediastinum", "cxr.mediastinal_widening"),
+        (["mediastinal enlargement"], "cxr.mediastinal_widening", "cxr.cardiac"),
     ],
 )
 def test_a_word_inside_another_word_is_not_that_word(close, words, present, never):
     result = close(*words)
     assert present in result.present
     assert never not in result.present | result.uncertain
+
+
+def test_venous_hypertension_is_not_arterial(close):
+    found = close("pulmonary venous hypertension")
+    assert "cxr.vascular" in found.present and {"cxr.congestion", "cxr.pulm_htn"} <= found.uncertain
 
 
 def test_only_normal_denies_and_a_finding_outweighs_it(close):

@@ -97,7 +97,8 @@ def test_killed_five_times_the_build_ends_equal_and_redoes_nothing(sandbox: Sand
         time.sleep(chance.uniform(0.5, max(1.0, whole["seconds"])))
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
-        assert not (work / "small-cxr" / "manifest.json").exists() or process.returncode == 0
+        if (work / "small-cxr" / "manifest.json").exists():  # it is written last: then all is there
+            run("validate", work / "small-cxr", "--deep")
     # Workers outlive a killed parent for the length of an image: what they still finish is reused too.
     finished = sum(pq.read_metadata(p).num_rows for p in (work / ".cache" / "small-cxr" / "store").rglob("*.parquet"))
     last = build(recipe, work, "--workers", 2)

@@ -37,6 +37,7 @@ def recipe(folder: Path, modality: str, source: str, extra: str = "") -> Path:
         f"name: real\nversion: 0.1.0\nlabels: {{hierarchy: {modality}}}\ntexts: {{levels: [{levels}]}}\n"
         f"images: {{side: 256, mode: {mode}}}\nsources:\n  - {{use: {source}, {extra}}}\n"
         "limits: {quarantine: 0.2}\nlicences: {accept: [LicenseRef-RSNA-Pneumonia-2018]}\n"
+        "curate: {phi: {burned_in: flag}}\n"  # every film is to come through and be counted
     )
     return path
 
