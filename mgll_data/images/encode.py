@@ -13,7 +13,11 @@ EXTENSIONS: dict[Format, str] = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 
 def reduce_to(pixels: Pixels, side: int) -> Pixels:
-    """Reduce a picture (H x W or H x W x 3) by area averaging so that its longest side is `side`; never enlarge it."""
+    """Reduce a picture (H x W or H x W x 3) so that its longest side is `side`; never enlarge it.
+
+    By area averaging; by less than half with bilinear weights, four times as fast and exact on every machine: what a
+    scaled decode leaves to do is of this kind.
+    """
     import cv2
 
     height, width = pixels.shape[:2]
@@ -21,7 +25,8 @@ def reduce_to(pixels: Pixels, side: int) -> Pixels:
     if longest <= side:
         return np.ascontiguousarray(pixels)
     size = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    way = cv2.INTER_LINEAR_EXACT if longest < 2 * side else cv2.INTER_AREA
+    return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
 
 
 def encode(pixels: Pixels, form: Format, quality: int) -> bytes:

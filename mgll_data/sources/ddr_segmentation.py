@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mgll_data.sources.base import RawRecord, Rejected, SourceCard
+from mgll_data.sources.ddr import CARD as DDR
 from mgll_data.sources.files import list_images
 from mgll_data.sources.layouts import stem
 from mgll_data.sources.masks import described
@@ -21,15 +22,7 @@ CARD = SourceCard(
     access="open",
     redistributable=False,
     url="https://github.com/nkicsl/DDR-dataset",
-    cite="""@article{li2019ddr,
-  title   = {Diagnostic Assessment of Deep Learning Algorithms for Diabetic Retinopathy Screening},
-  author  = {Li, Tao and Gao, Yingqi and Wang, Kai and Guo, Song and Liu, Hanruo and Kang, Hong},
-  journal = {Information Sciences},
-  volume  = {501},
-  pages   = {511--522},
-  year    = {2019},
-  doi     = {10.1016/j.ins.2019.06.011}
-}""",
+    cite=DDR.cite,
     label_origin="Lesions drawn pixel by pixel by ophthalmologists.",
     scope=(),
     silence="unknown",
