@@ -6,8 +6,9 @@ whatever the number of ranks. `share_texts` gives every rank the texts of the gl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -24,14 +25,20 @@ KNOWN_LEVELS = frozenset(level for levels in LEVELS.values() for level in levels
 
 Tokenizer = Callable[[list[str]], Tensor]
 
+_BITS = 62  # flags in one int64
+
 
 @dataclass(frozen=True)
 class Sample:
-    """One decoded sample: image (3, H, W) of any dtype, its JSON (contract version 1) and its caption."""
+    """One decoded sample: image (3, H, W) of any dtype, its JSON (contract version 1) and its caption.
+
+    place: how many samples the run read before it, a number that the drawing of texts follows.
+    """
 
     image: Tensor
     meta: Mapping[str, Any]
     caption: str
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,14 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory."""
-        return self._map(lambda tensor: tensor.pin_memory())
+        return self.map(lambda tensor: tensor.pin_memory())
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch on another device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return self.map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+    def map(self, change: Callable[[Tensor], Any]) -> Batch:
+        """The same batch with every tensor changed."""
         levels = {
             name: LevelBatch(**{field.name: change(getattr(level, field.name)) for field in fields(level)})
             for name, level in self.levels.items()
@@ -78,6 +86,7 @@ class Batch:
         return replace(self, images=images, present=present, absent=absent, levels=levels, modality=modality)
 
 
+@lru_cache(maxsize=100_000)
 def text_key(identifier: str) -> int:
     """A text id `t-<16 hex>` as a signed 64-bit number. Raises DataError for anything else."""
     if not TEXT_ID_PATTERN.match(identifier):
@@ -94,14 +103,16 @@ def collate(
     unknown: Unknown = "mask",
     texts_per_level: int | None = None,
     seed: int = 0,
+    drawn: Container[str] | None = None,
 ) -> Batch:
     """Stack samples and gather the unique texts of every level, with targets by `targets.match`.
 
     levels: levels of the contract, and "caption" for the `.txt` member. A level that no sample has gives K = 0.
     tokenizer: list of texts to (len, L) int64.
     unknown: "mask" leaves unknown pairs out (`valid` False), "negative" counts them as negatives.
-    texts_per_level: keep at most so many of a sample's own texts at a level, drawn by (seed, uid): give a new seed
-    every epoch. A dropped text is still a positive of its sample where another sample of the batch brings it.
+    texts_per_level: keep at most so many of a sample's own texts at a level, drawn by (seed, place, uid). A dropped
+    text is still a positive of its sample where another sample of the batch brings it.
+    drawn: the levels whose texts the batch brings (None: all); the others have K = 0.
     Raises UserError for an unknown level, DataError for concepts and text ids that break the contract.
     """
     if not samples:
@@ -113,7 +124,8 @@ def collate(
     for level in levels:
         if level not in KNOWN_LEVELS:
             raise UserError(f"unknown level {level!r}; known: {', '.join(sorted(KNOWN_LEVELS))}")
-        texts = _unique_texts(metas, level, texts_per_level, seed)
+        drawing = [f"{seed}/{sample.place}" for sample in samples]
+        texts = _unique_texts(metas, level, texts_per_level, drawing) if drawn is None or level in drawn else []
         tokens = tokenizer([text["text"] for text in texts]) if texts else tokenizer([""])[:0]
         concepts, about = vocabulary.text_concepts(texts), vocabulary.text_about(texts)
         own = carried(metas, level, texts)
@@ -140,14 +152,13 @@ def share_texts(batch: Batch) -> Batch:
 
 def _share(level: LevelBatch, batch: Batch) -> LevelBatch:
     width, size = level.tokens.shape[1], level.concepts.shape[1]
-    flags = torch.cat([level.concepts, level.about], 1).to(torch.int64)
-    packed = torch.cat([level.text_ids[:, None], level.tokens, flags], 1)
+    packed = torch.cat([level.text_ids[:, None], level.tokens, _pack(torch.cat([level.concepts, level.about], 1))], 1)
     counts = gather.row_counts(packed)
     everyone = gather.all_gather_rows(packed)
     ids, place = torch.unique(everyone[:, 0], return_inverse=True)
     rows = torch.arange(len(everyone), device=place.device)
     first = torch.full_like(ids, len(everyone)).scatter_reduce(0, place, rows, "amin")
-    tokens, flags = everyone[first, 1 : 1 + width], everyone[first, 1 + width :] > 0
+    tokens, flags = everyone[first, 1 : 1 + width], _unpack(everyone[first, 1 + width :], 2 * size)
     concepts, about = flags[:, :size], flags[:, size:]
 
     start = sum(counts[: gather.rank()])
@@ -157,17 +168,37 @@ def _share(level: LevelBatch, batch: Batch) -> LevelBatch:
     return LevelBatch(ids, tokens, concepts, about, own, targets, valid)
 
 
+def _pack(flags: Tensor) -> Tensor:
+    """(K, C) bool as the bits of (K, ceil(C / 62)) int64: what the ranks send shrinks by as much."""
+    words = -(-flags.shape[1] // _BITS)
+    padded = torch.zeros(len(flags), words * _BITS, dtype=torch.int64, device=flags.device)
+    padded[:, : flags.shape[1]] = flags
+    bits = padded.reshape(len(flags), words, _BITS) << torch.arange(_BITS, device=flags.device)
+    return bits.sum(2)
+
+
+def _unpack(words: Tensor, size: int) -> Tensor:
+    """The first `size` columns of what `_pack` packed, bool."""
+    return ((words[:, :, None] >> torch.arange(_BITS, device=words.device)) & 1).flatten(1)[:, :size] > 0
+
+
 def _with_caption(sample: Sample) -> Mapping[str, Any]:
     caption = {"id": text_id(CAPTION, sample.caption), "text": sample.caption, "concepts": []}
     return {**sample.meta, "texts": {**sample.meta["texts"], CAPTION: [caption]}}
 
 
-def _unique_texts(metas: Sequence[Mapping[str, Any]], level: str, limit: int | None, seed: int) -> list[dict[str, Any]]:
+def _draw(texts: Iterable[dict[str, Any]], limit: int, key: str) -> list[dict[str, Any]]:
+    return sorted(texts, key=lambda text: text_id(key, text["id"]))[:limit]
+
+
+def _unique_texts(
+    metas: Sequence[Mapping[str, Any]], level: str, limit: int | None, drawing: Sequence[str]
+) -> list[dict[str, Any]]:
     """Distinct texts of a level over the samples, in ascending order of their 64-bit ids."""
     found: dict[str, dict[str, Any]] = {}
-    for meta in metas:
+    for meta, draw in zip(metas, drawing, strict=True):
         texts = meta["texts"].get(level, ())
         if limit is not None and len(texts) > limit:
-            texts = sorted(texts, key=lambda text: text_id(f"{seed}/{meta['uid']}", text["id"]))[:limit]
+            texts = _draw(texts, limit, f"{draw}/{meta['uid']}")
         found.update((text["id"], text) for text in texts)
     return sorted(found.values(), key=lambda text: text_key(text["id"]))

@@ -21,7 +21,8 @@ _KEYS = ("v", "model", "objective", "optimizer", "scaler", "step", "cursor", "rn
 def save(folder: Path, state: Mapping[str, Any], keep: int) -> Path:
     """Write `folder/step-<8 digits>.pt` and remove all but the newest `keep` checkpoints. Returns its path.
 
-    `state` holds tensors and plain values only, under the keys of `_KEYS`, so that `weights_only=True` can read it.
+    `state` holds tensors and plain values only, under the keys of `_KEYS` and perhaps `average`, so that
+    `weights_only=True` can read it.
     A kill at any moment leaves the old checkpoints whole: the new one gets its name only when it is on the disk.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,10 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from mgll_train.errors import TrainError, UserError
 
@@ -36,12 +37,31 @@ Shards = Annotated[
         help="Datasets: folders with manifest.json, or published folders with LATEST. Several are mixed.",
     ),
 ]
+
+
+class _Several(TyperCommand):
+    """A command whose option --weights takes several values at once, as in `--weights 2 1`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments with --weights before each of its values, which is what the parser below understands."""
+        spread: list[str] = []
+        inside = False
+        for argument in args:
+            if inside and argument[:1] in tuple("0123456789."):
+                spread += ["--weights"] if spread[-1] != "--weights" else []
+            else:
+                inside = argument == "--weights"
+            spread.append(argument)
+        return super().parse_args(ctx, spread)
+
+
 More = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="More datasets, as after --shards.")]
 
 
 @app.command(
+    cls=_Several,
     epilog="Example: mgll-train pretrain --shards build/mgll-fundus build/mgll-xray --epochs 3 --out runs/one "
-    "On two GPUs: torchrun --nproc_per_node 2 -m mgll_train.cli pretrain ..."
+    "On two GPUs: torchrun --nproc_per_node 2 -m mgll_train.cli pretrain ...",
 )
 def pretrain(
     shards: Shards,
@@ -49,10 +69,21 @@ def pretrain(
     config: Annotated[
         Path | None, typer.Option("--config", help="Settings, such as recipes/pretrain.yaml; options here win over it.")
     ] = None,
-    objective: Annotated[str | None, typer.Option("--objective", help="mgll or clip.  [default: mgll]")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option("--objective", help="clip, siglip, mgll, mgca, mlip or plan, see above.  [default: mgll]"),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="tiny, an open_clip model name, or the path of a config.  [default: tiny]"),
+    ] = None,
+    pretrained: Annotated[
+        str | None,
+        typer.Option("--pretrained", help="Weights to start from: a file, a folder, or an open_clip tag in the cache."),
+    ] = None,
+    text_tower: Annotated[
+        str | None,
+        typer.Option("--text-tower", help="A BERT-family text tower: its name in the Hugging Face cache, or a folder."),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Length of the run in steps.")] = None,
     epochs: Annotated[float | None, typer.Option("--epochs", help="Length of the run in passes over the data.")] = None,
@@ -67,16 +98,38 @@ def pretrain(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Loader processes; -1 to choose.  [default: -1]")
     ] = None,
+    weights: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--weights", metavar="NUMBER ...", help="Shares of the datasets, one each.  [default: their sizes]"
+        ),
+    ] = None,
+    cache: Annotated[
+        str | None, typer.Option("--cache", metavar="FOLDER", help="Copy shards to this folder of the node first.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and crops.  [default: 17]")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoints, curves, settings.")] = Path(
         "runs/pretrain"
     ),
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any other setting of recipes/pretrain.yaml, such as ema=0.999, accumulate=8, lock=image or "
+            "'options={preset: paper}'. May be repeated.",
+        ),
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option("--resume", metavar="auto", help="auto: go on from the newest checkpoint in --out, if any."),
     ] = None,
 ) -> None:
     """Pretrain a model on the train split of one or several datasets.
+
+    Objectives: clip and siglip pair an image with its caption; mgll with the texts of several levels that hold for it;
+    mgca adds word-patch and prototype alignment; mlip and plan are our reading of two papers whose code and equations
+    are not public, and reproduce no published number. docs/objectives.md tells what each computes, and its options.
 
     Give the length as one of --steps, --epochs and --samples. A run that is stopped (Ctrl-C, SIGTERM) writes a
     checkpoint, exits with 130, and goes on with the same command and --resume auto.
@@ -88,6 +141,8 @@ def pretrain(
     given = {
         "objective": objective,
         "model": model,
+        "pretrained": pretrained,
+        "text_tower": text_tower,
         "steps": steps,
         "epochs": epochs,
         "samples": samples,
@@ -95,9 +150,11 @@ def pretrain(
         "lr": lr,
         "precision": precision,
         "workers": workers,
+        "weights": weights,
+        "cache": cache,
         "seed": seed,
     }
-    chosen = settings.load(config, given)
+    chosen = settings.load(config, settings.assignments(setting or [], given))
     from mgll_train.loop import pretrain as run
 
     run(chosen, [*shards, *(more or [])], out, resume=resume == "auto")
@@ -118,6 +175,9 @@ def evaluate(
     ] = 10,
     draws: Annotated[int, typer.Option("--draws", min=1, help="Bootstrap draws for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the bootstrap.")] = 0,
+    average: Annotated[
+        bool, typer.Option("--average", help="Score the running average of the weights (setting ema).")
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", min=-1, help="Loader processes; -1 to choose.")] = -1,
     out: Annotated[
         Path | None, typer.Option("--out", help="Report file.  [default: evaluation.json in the folder of the run]")
@@ -144,6 +204,7 @@ def evaluate(
         draws=draws,
         seed=seed,
         workers=workers,
+        average=average,
     )
     file = out or (path.parent.parent if path.parent.name == "checkpoints" else path.parent) / "evaluation.json"
     report.write(figures, file)
@@ -152,6 +213,20 @@ def evaluate(
         return
     Console().print(report.summary(figures))
     print(f"report: {file}")
+
+
+@app.command(epilog="Example: mgll-train export runs/first --out models/first")
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its newest is taken).")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write, new or empty.")],
+    average: Annotated[
+        bool, typer.Option("--average", help="Take the running average of the weights (setting ema).")
+    ] = False,
+) -> None:
+    """Write a checkpoint as a folder that open_clip loads: open_clip.create_model("local-dir:OUT")."""
+    from mgll_train.export import export as write
+
+    print(f"model: {write(checkpoint, out, average=average)}")
 
 
 def main() -> None:

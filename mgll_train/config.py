@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,21 +21,45 @@ _FREE = {"identity": False}
 class Config:
     """Every setting of a pretraining run. The length of the run is exactly one of steps, epochs and samples.
 
-    model: an open_clip model name, or `tiny`. objective, options: a module of `mgll_train.objectives` and its keyword
-    arguments. levels: the texts' granularities, coarse to fine; empty for all that the datasets hold. unknown: whether
-    a text that nothing is known of is masked or counts as a negative. batch: samples a step over all ranks.
-    shuffle: samples shuffled together. crop: smallest area of a random crop, as a share of the picture. jitter: largest
-    change of brightness and contrast, as a share of the grey range. reduced: decode a JPEG at half size or less when
-    that is still larger than the model needs (slightly other pixels, faster). broken: share of the samples that may be
-    unreadable before the run stops. lr: peak learning rate. warmup: share of the steps. clip: largest gradient norm.
-    workers: loader processes, -1 to choose. threads: CPU threads for the model, 0 to choose.
+    What is trained. model: an open_clip model name, a path, or `tiny`. pretrained: its weights, an open_clip checkpoint
+    file, folder or tag on this machine. text_tower: a BERT-family tower in place of the model's own. objective and
+    options: a module of `mgll_train.objectives` and its keyword arguments. levels: the texts' granularities, coarse to
+    fine; empty for all that the datasets hold. unknown: whether a text that nothing is known of is masked or counts as
+    a negative. lock: the tower that keeps its weights, but for its last `unlocked` layers.
+
+    The data. texts_per_level: most texts of a sample at a level in a step, drawn anew each time; 0 for all.
+    levels_per_step: all levels in every step, or one drawn for each step. weights: shares of the datasets in an epoch,
+    one each; empty for their sizes. batch: samples a step over all ranks. shuffle: samples shuffled together. crop:
+    smallest area of a random crop, as a share of the picture. jitter: largest change of brightness and contrast, as a
+    share of the grey range. reduced: decode a JPEG at half size or less when that is still larger than the model needs
+    (slightly other pixels, faster). broken: share of the samples that may be unreadable before the run stops. cache:
+    folder on the node's own disk for copies of the shards, at most cache_gb (10^9 bytes). verify: check the SHA-256 of
+    every shard before the first step. workers: loader processes, -1 to choose.
+
+    The steps. lr: peak learning rate. layer_decay: factor of the rate from one layer to the one before it, in each
+    tower. warmup: share of the steps. clip: largest gradient norm. ema: decay of the running average of the weights, 0
+    for none. threads: CPU threads for the model, 0 to choose.
+
+    What it costs, with the same gradients. accumulate: micro-batches of a step (GradCache). gradient_checkpointing:
+    keep only what passes between blocks. compile: compile the towers' blocks. fsdp: share parameters, gradients and
+    optimiser state among the ranks (FSDP2).
+
+    What is told. evaluate_every: steps between evaluations on the split val, 0 for none. wandb: a project of Weights &
+    Biases to log to as well, which stays on this machine unless WANDB_MODE=online.
     """
 
     model: str = "tiny"
+    pretrained: str | None = None
+    text_tower: str | None = None
     objective: str = "mgll"
     options: dict[str, Any] = field(default_factory=dict)
     levels: tuple[str, ...] = ()
     unknown: Literal["mask", "negative"] = "mask"
+    lock: Literal["none", "image", "text"] = "none"
+    unlocked: int = 0
+    texts_per_level: int = 0
+    levels_per_step: Literal["all", "one"] = "all"
+    weights: tuple[float, ...] = ()
     seed: int = 17
     steps: int | None = None
     epochs: float | None = None
@@ -47,15 +71,26 @@ class Config:
     reduced: bool = True
     broken: float = 0.001
     lr: float = 5e-4
+    layer_decay: float = 1.0
     weight_decay: float = 0.1
     beta1: float = 0.9
     beta2: float = 0.98
     warmup: float = 0.05
     clip: float = 1.0
+    ema: float = 0.0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    accumulate: int = field(default=1, metadata=_FREE)
+    gradient_checkpointing: bool = field(default=False, metadata=_FREE)
+    compile: bool = field(default=False, metadata=_FREE)
+    fsdp: bool = field(default=False, metadata=_FREE)
+    evaluate_every: int = field(default=0, metadata=_FREE)
+    wandb: str | None = field(default=None, metadata=_FREE)
     checkpoint_every: int = field(default=500, metadata=_FREE)
     keep: int = field(default=2, metadata=_FREE)
     log_every: int = field(default=10, metadata=_FREE)
+    cache: str | None = field(default=None, metadata=_FREE)
+    cache_gb: float = field(default=500.0, metadata=_FREE)
+    verify: bool = field(default=False, metadata=_FREE)
     workers: int = field(default=-1, metadata=_FREE)
     threads: int = field(default=0, metadata=_FREE)
 
@@ -111,6 +146,30 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
     return Config(**values)
 
 
+def assignments(pairs: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`KEY=VALUE` pairs, values read as YAML, joined with the overrides that have options of their own.
+
+    Raises UserError for a pair without a key, and for a key that is given twice.
+    """
+    values = {key: value for key, value in given.items() if value is not None}
+    problems: list[str] = []
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        key = key.strip().replace("-", "_")
+        if not sign or not key:
+            problems.append(f"--set {pair}: write KEY=VALUE, such as --set ema=0.999")
+        elif key in values:
+            problems.append(f"--set {pair}: {key} is given twice")
+        else:
+            try:
+                values[key] = yaml.safe_load(text)
+            except yaml.YAMLError:
+                problems.append(f"--set {pair}: {text!r} is not a value as YAML writes it, such as 0.5 or [2, 1]")
+    if problems:
+        raise UserError(problems)
+    return values
+
+
 def _read(path: Path) -> list[tuple[str, int, Any]]:
     """(key, line, value) of each entry of a YAML mapping. Raises UserError if the file is absent or is none."""
     try:
@@ -141,9 +200,12 @@ def _typed(kind: Any, value: Any) -> tuple[Any, str]:
         allowed = get_args(kind)
         return value, "" if value in allowed else f"{value!r}, which is not one of {', '.join(allowed)}"
     if get_origin(kind) is tuple:
-        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-            return tuple(value), ""
-        return value, f"{value!r}, which is not a list such as [category, diagnostic]"
+        example = "[category, diagnostic]" if get_args(kind)[0] is str else "[2, 1]"
+        items = (
+            [_typed(get_args(kind)[0], item) for item in value] if isinstance(value, list | tuple) else [(value, "no")]
+        )
+        wrong = f"{value!r}, which is not a list such as {example}" if any(fault for _, fault in items) else ""
+        return (value, wrong) if wrong else (tuple(item for item, _ in items), "")
     if get_origin(kind) is dict:
         return value, "" if isinstance(value, dict) else f"{value!r}, which is not a mapping such as {{alpha: 1.0}}"
     if kind is float and not isinstance(value, bool):
@@ -164,17 +226,24 @@ _RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, 10**9),
     "epochs": (1e-9, 10**6),
     "samples": (1, 10**15),
+    "texts_per_level": (0, 1000),
+    "cache_gb": (0, 10**9),
+    "unlocked": (0, 1000),
     "batch": (1, 2**24),
     "shuffle": (1, 2**31),
     "crop": (0.3, 1),
     "jitter": (0, 0.5),
     "broken": (0, 1),
     "lr": (0, 10),
+    "layer_decay": (0.01, 1),
     "weight_decay": (0, 10),
     "beta1": (0, 0.99999),
     "beta2": (0, 0.999999),
     "warmup": (0, 1),
     "clip": (1e-6, 1e6),
+    "ema": (0, 0.999999),
+    "accumulate": (1, 2**20),
+    "evaluate_every": (0, 10**9),
     "checkpoint_every": (1, 10**9),
     "keep": (1, 10**6),
     "log_every": (1, 10**9),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from mgll_train import gather, parts
+from mgll_train import gather, lengths, parts
+from mgll_train.accumulate import Out, Pieces, in_pieces
 from mgll_train.batch import CAPTION, Batch, LevelBatch
 
 Tokenizer = Callable[[list[str]], Tensor]
@@ -56,7 +58,8 @@ class Preprocess:
 class TwoTowers(nn.Module):
     """Image and text tower of an open_clip model (`clip`), which keeps its own state dict and can be exported as it is.
 
-    The logit scale and bias of `clip` are not trained: those of the objective are.
+    The logit scale and bias of `clip` are not trained: those of the objective are. `pieces` says how the rows of a
+    batch are cut on their way through `forward`.
     """
 
     def __init__(self, clip: nn.Module) -> None:
@@ -69,6 +72,7 @@ class TwoTowers(nn.Module):
             if part is not None:
                 part.requires_grad_(False)
         self._trims = parts.trims(clip)
+        self.pieces = Pieces()
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Features (n, D) of images (n, 3, H, W), in the tower's dtype."""
@@ -76,9 +80,15 @@ class TwoTowers(nn.Module):
         return features
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """Features (K, D) of tokens (K, L) int64, in the tower's dtype."""
-        if self._trims:
-            return parts.words(self.clip, tokens)[0]
+        """Features (K, D) of tokens (K, L) int64, in the tower's dtype: each row once, without most of its padding."""
+        if self._trims and not self.pieces.texts and len(tokens):
+            worth = lengths.WORTH.get(tokens.device.type, lengths.WORTH_ELSEWHERE)
+            found = lengths.groups(parts.lengths(self.clip, tokens).tolist(), worth)
+            if len(found) == 1:
+                return parts.words(self.clip, tokens)[0]
+            order = torch.tensor([place for group in found for place in group], device=tokens.device)
+            groups = torch.split(tokens[order], [len(group) for group in found])
+            return torch.cat([parts.words(self.clip, rows)[0] for rows in groups])[order.argsort()]
         features: Tensor = self.clip.encode_text(tokens)  # type: ignore[operator]
         return features
 
@@ -112,13 +122,20 @@ class TwoTowers(nn.Module):
         if world > 1 and not batch.shared:
             raise ValueError("with several ranks a batch must go through batch.share_texts before the model")
         if not local:
-            return Features(self.encode_image(batch.images), self._encode_levels(batch.levels))
+            return Features(self._cut(self.encode_image, batch.images), self._encode_levels(batch.levels))
         images = batch.images.contiguous(memory_format=torch.channels_last)
-        image, patches = parts.patches(self._visual, images)
+        image, patches = self._cut(partial(parts.patches, self._visual), images)
         rest = {name: level for name, level in batch.levels.items() if name != CAPTION}
         texts = self._encode_levels(rest) if rest else {}
         texts[CAPTION], words, mask = self._encode_captions(batch.levels[CAPTION].tokens, batch.levels[CAPTION].own)
         return Features(image, texts, Local(patches, words, mask))
+
+    def _cut(self, encode: Callable[[Tensor], Out], rows: Tensor) -> Out:
+        """What `encode` gives for rows that belong to this rank's images."""
+        cut = self.pieces
+        return in_pieces(
+            encode, rows, number=cut.number, size=cut.rows, again=cut.number > 1 and torch.is_grad_enabled()
+        )
 
     def _encode_levels(self, levels: Mapping[str, LevelBatch]) -> dict[str, Tensor]:
         """Features of the texts of all levels, which the ranks encode in equal parts and exchange."""
@@ -131,9 +148,12 @@ class TwoTowers(nn.Module):
         # the backward whatever the batch holds.
         part = max(-(-total // world), 1)
         if total == 0:
-            tokens = tokens.new_zeros(1, tokens.shape[1])
+            tokens = parts.any_text(self.clip, tokens.shape[1]).to(tokens.device)
         rows = torch.arange(gather.rank() * part, (gather.rank() + 1) * part, device=tokens.device)
-        encoded = self.encode_text(tokens[rows.clamp(max=len(tokens) - 1)])
+        rows, cut = tokens[rows.clamp(max=len(tokens) - 1)], self.pieces
+        again = cut.number > 1 and torch.is_grad_enabled()
+        number = 1 if cut.texts else cut.number
+        encoded = in_pieces(self.encode_text, rows, number=number, size=cut.texts, again=again)
         encoded = gather.all_gather_rows(encoded if encoded.dtype == torch.float64 else encoded.float())
         if total == 0:
             encoded = encoded[:total] + encoded.sum()
@@ -147,7 +167,7 @@ class TwoTowers(nn.Module):
         ranks carry is encoded by both; the first one's feature is taken.
         """
         mine = own.any(0).nonzero()[:, 0]
-        pooled, words, mask = parts.words(self.clip, tokens[mine])
+        pooled, words, mask = self._cut(partial(parts.words, self.clip, trim=not self.pieces.texts), tokens[mine])
         everyone = gather.all_gather_rows(mine)
         encoded = gather.all_gather_rows(pooled if pooled.dtype == torch.float64 else pooled.float())
         rows = torch.arange(len(everyone), device=mine.device)

@@ -39,7 +39,7 @@ def patches(visual: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def trims(clip: nn.Module) -> bool:
-    """Whether `words` gives the very features of `encode_text` while it leaves out columns that are padding in all rows.
+    """Whether `words` gives the features of `encode_text` while it leaves out columns that are padding in all rows.
 
     So it is for CLIP's causal tower, read off at the end of the text, and for a Hugging Face one, which masks padding.
     """
@@ -48,22 +48,31 @@ def trims(clip: nn.Module) -> bool:
     return getattr(clip, "text_pool_type", None) == "argmax" and getattr(clip, "attn_mask", None) is not None
 
 
-def any_text(clip: nn.Module) -> Tensor:
-    """Tokens (1, 8) int64 that every text tower takes: none of them is padding."""
+def lengths(clip: nn.Module, tokens: Tensor) -> Tensor:
+    """Number of columns (K,) that each of the texts (K, L) fills, for a model that `trims`."""
+    tower: Any = getattr(clip, "text", None)
+    if type(tower).__name__ == "HFTextEncoder":
+        padding = int(tower.config.pad_token_id)
+        return (tokens != padding).sum(1)
+    return tokens.argmax(-1) + 1
+
+
+def any_text(clip: nn.Module, length: int = 8) -> Tensor:
+    """Tokens (1, length) int64 that every text tower takes: none of them is padding, all of which has no mean."""
     padding = getattr(getattr(getattr(clip, "text", None), "config", None), "pad_token_id", 0)
-    return torch.full((1, 8), 1 if padding != 1 else 2)
+    return torch.full((1, length), 1 if padding != 1 else 2)
 
 
-def words(clip: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Pooled features (K, D), words (K, L', Dt) and mask (K, L') bool of tokens (K, L) int64 of an open_clip text tower.
+def words(clip: nn.Module, tokens: Tensor, *, trim: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (K, D), words (K, L', Dt) and mask (K, L') bool of tokens (K, L) int64 of an open_clip text tower.
 
-    L' is that of the longest text where padding has no part in the features, else L. The mask leaves out padding and
-    the first and last token of every text, which stand for no word. In CLIP's own tower a word has seen only the words
-    before it. Raises UserError for towers whose tokens do not say where a text ends.
+    L' is that of the longest text where padding has no part in the features, else L, as it is without `trim`. The mask
+    leaves out padding and the first and last token of every text, which stand for no word. In CLIP's own tower a word
+    has seen only the words before it. Raises UserError for towers whose tokens do not say where a text ends.
     """
     tower: Any = getattr(clip, "text", clip)
     if type(tower).__name__ == "HFTextEncoder":
-        return _masked_words(tower, tokens)
+        return _masked_words(tower, tokens, trim)
     pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
     if pool != "argmax" or getattr(tower, "cls_emb", None) is not None:
         raise UserError(
@@ -71,7 +80,7 @@ def words(clip: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         )
     ends = tokens.argmax(-1)
     causal = tower.attn_mask
-    length = int(ends.max()) + 1 if causal is not None and len(tokens) else tokens.shape[1]
+    length = int(ends.max()) + 1 if trim and causal is not None and len(tokens) else tokens.shape[1]
     dtype = tower.transformer.get_cast_dtype()
     hidden = tower.token_embedding(tokens[:, :length]).to(dtype) + tower.positional_embedding[:length].to(dtype)
     hidden = tower.transformer(hidden, attn_mask=None if causal is None else causal[:length, :length])
@@ -84,10 +93,10 @@ def words(clip: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return pooled, hidden, (place > 0) & (place < ends[:, None])
 
 
-def _masked_words(tower: Any, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _masked_words(tower: Any, tokens: Tensor, trim: bool) -> tuple[Tensor, Tensor, Tensor]:
     """`words` of a tower that masks padding, in attention and in its mean."""
     counts = (tokens != tower.config.pad_token_id).sum(1, keepdim=True)
-    length = max(int(counts.max()), 1) if len(tokens) else 1
+    length = max(int(counts.max()), 1) if trim and len(tokens) else tokens.shape[1]
     before, tower.output_tokens = tower.output_tokens, True
     try:
         pooled, hidden = tower(tokens[:, :length])

@@ -1,25 +1,21 @@
-"""Datasets on disk: from folders to shards, to an order of samples that is a pure function, to bytes by offset."""
+"""Datasets on disk: from folders to shards, to bytes by offset."""
 
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mgll_data.manifest import Manifest
 from mgll_data.schema import LEVELS
 from mgll_train.errors import DataError, UserError
 from mgll_train.targets import Vocabulary
 
-# Samples that stand together in a tar stay together in the coarse shuffle, so that reads of a cold disk are long.
-BLOCK = 64
 IMAGE_EXTENSIONS = ("jpg", "png", "webp")
 _OPEN_FILES = 128
 
@@ -34,11 +30,13 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Shard:
-    """One tar: its path, the number of samples its manifest promises, and `<name>/<id>` of that manifest."""
+    """One tar: its path, what its manifest promises (samples, bytes, SHA-256), and `<name>/<id>` of that manifest."""
 
     path: Path
     samples: int
     dataset: str
+    bytes: int
+    sha256: str
 
 
 def find(patterns: Sequence[str]) -> list[Dataset]:
@@ -64,7 +62,13 @@ def find(patterns: Sequence[str]) -> list[Dataset]:
         problems.append("no dataset given: --shards build/<name>, or a published folder")
     if problems:
         raise UserError(problems)
-    return [Dataset(folder, _manifest(folder)) for folder in folders]
+    datasets = [Dataset(folder, _manifest(folder)) for folder in folders]
+    held: dict[str, Path] = {}
+    for name, dataset in zip(identity(datasets), datasets, strict=True):
+        if name in held:
+            raise UserError(f"{held[name]} and {dataset.folder} are the same dataset {name}; --weights repeats one")
+        held[name] = dataset.folder
+    return datasets
 
 
 def _manifest(folder: Path) -> Manifest:
@@ -115,7 +119,8 @@ def split_shards(datasets: Sequence[Dataset], split: str) -> list[Shard]:
             elif path.stat().st_size != listed["bytes"]:
                 cut.append(f"{path}: {path.stat().st_size} bytes, its manifest says {listed['bytes']}")
             if listed["samples"]:
-                shards.append(Shard(path, int(listed["samples"]), f"{dataset.manifest.name}/{dataset.manifest.id}"))
+                name = f"{dataset.manifest.name}/{dataset.manifest.id}"
+                shards.append(Shard(path, int(listed["samples"]), name, int(listed["bytes"]), listed["sha256"]))
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise DataError(f"shards that the manifest lists are missing: {', '.join(missing[:5])}{more}")
@@ -158,42 +163,6 @@ def identity(datasets: Sequence[Dataset]) -> tuple[str, ...]:
     return tuple(f"{dataset.manifest.name}/{dataset.manifest.id}" for dataset in datasets)
 
 
-def epoch_order(
-    sizes: Sequence[int], *, seed: int, epoch: int, identity: Sequence[str], window: int, block: int = BLOCK
-) -> NDArray[np.int64]:
-    """The samples of one epoch in the order they are read: a permutation of range(sum(sizes)), int64.
-
-    Sample numbers count through the shards of `sizes` samples in turn. Blocks of `block` neighbours are shuffled over
-    all shards of all datasets, then samples within windows of `window`. A pure function of its arguments: the number
-    of ranks and loader workers has no part in it.
-    """
-    digest = hashlib.sha256("\n".join(identity).encode()).digest()[:8]
-    rng = np.random.Generator(np.random.PCG64([seed, epoch, int.from_bytes(digest, "big")]))
-    starts = np.cumsum([0, *sizes])
-    blocks = [
-        (first, min(first + block, starts[i + 1]))
-        for i in range(len(sizes))
-        for first in range(starts[i], starts[i + 1], block)
-    ]
-    order = np.concatenate([np.arange(*blocks[b], dtype=np.int64) for b in rng.permutation(len(blocks))])
-    for first in range(0, len(order), window):
-        order[first : first + window] = rng.permutation(order[first : first + window])
-    return order
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """Where a run is in its data: whole epochs read, and samples (over all ranks) read of the next one."""
-
-    epoch: int
-    consumed: int
-
-    @classmethod
-    def at(cls, step: int, batch: int, dataset: int) -> Cursor:
-        """The cursor before step `step`: epochs follow one another without a gap, so a batch may span two of them."""
-        return cls(*divmod(step * batch, dataset))
-
-
 @dataclass(frozen=True)
 class Member:
     """Where one sample lies in its tar: key, and (offset, size) in bytes of image, JSON and caption."""
@@ -208,11 +177,13 @@ class Member:
 class Reader:
     """Reads any sample of a list of shards by its number. Each tar is indexed once, when first asked for.
 
+    where: gives the path to read a shard from, such as its copy in a cache; its own path if None.
     Picklable: open files and indexes stay behind, so that it can be sent to a worker process.
     """
 
-    def __init__(self, shards: Sequence[Shard]) -> None:
+    def __init__(self, shards: Sequence[Shard], where: Callable[[Shard], Path] | None = None) -> None:
         self.shards = tuple(shards)
+        self._where = where
         self.starts = np.cumsum([0, *(shard.samples for shard in shards)])
         self._indexes: dict[int, list[Member]] = {}
         self._files: OrderedDict[int, int] = OrderedDict()
@@ -259,10 +230,12 @@ class Reader:
             return self._files[shard]
         if len(self._files) >= _OPEN_FILES:
             os.close(self._files.popitem(last=False)[1])
+        listed = self.shards[shard]
+        path = self._where(listed) if self._where else listed.path
         try:
-            self._files[shard] = os.open(self.shards[shard].path, os.O_RDONLY)
+            self._files[shard] = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise DataError(f"{self.shards[shard].path}: cannot be opened ({error.strerror})") from error
+            raise DataError(f"{path}: cannot be opened ({error.strerror})") from error
         return self._files[shard]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -17,57 +18,23 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mgll_data.schema import sample_problems
-from mgll_train.batch import Batch, Sample, collate
+from mgll_train.batch import Sample, collate
+from mgll_train.budget import Broken
 from mgll_train.errors import DataError, UserError
+from mgll_train.loaded import Loaded, Parcel, Parcels
 from mgll_train.model import Preprocess
+from mgll_train.order import epoch_order, parts
 from mgll_train.picture import UnreadablePictureError, View, render
-from mgll_train.shards import Cursor, Reader, epoch_order
+from mgll_train.shards import Reader
 from mgll_train.targets import Unknown, Vocabulary
 
 T = TypeVar("T")
+# How many samples of later steps a rank tries in the place of a step's, when none of those can be read.
+STAND_INS = 16
 
 
 class BrokenSampleError(ValueError):
     """One sample of a tar cannot be used; the message says why."""
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A sample that was left out: its number, and where and why in words. fatal: its tar is damaged, the run ends.
-
-    A loader process never raises: an exception there reaches the user as a traceback, and the process stays behind.
-    """
-
-    number: int
-    message: str
-    fatal: bool = False
-
-
-class Budget:
-    """Counts the distinct samples that were left out, and stops the run when they are more than a share of all."""
-
-    def __init__(self, share: float, samples: int) -> None:
-        self.allowed = int(share * samples)
-        self.samples = samples
-        self._seen: dict[int, str] = {}
-
-    def __len__(self) -> int:
-        return len(self._seen)
-
-    def spend(self, broken: Sequence[Broken]) -> list[str]:
-        """Count what a batch left out; the messages that are new. Raises DataError for a damaged tar or past budget."""
-        for entry in broken:
-            if entry.fatal:
-                raise DataError(entry.message)
-        new = {entry.number: entry.message for entry in broken if entry.number not in self._seen}
-        self._seen.update(new)
-        if len(self._seen) > self.allowed:
-            shown = "\n".join(f"  {message}" for message in list(self._seen.values())[-5:])
-            raise DataError(
-                f"{len(self._seen)} broken samples, the budget is {self.allowed} of {self.samples}; last:\n{shown}\n"
-                "check the dataset with `mgll-data validate --deep`, or raise `broken` in the settings"
-            )
-        return list(new.values())
 
 
 def read_sample(
@@ -108,7 +75,11 @@ def _named(meta: Mapping[str, Any]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the samples of every step. batch: samples a step over all `world` ranks, of which this is `rank`."""
+    """What decides the samples of every step. batch: samples a step over all `world` ranks, of which this is `rank`.
+
+    weights: shares of the datasets, or none for their sizes (see `order.parts`). texts: most texts of a sample at a
+    level, drawn anew each time, or None for all. one_level: a step brings the texts of one level, drawn for the step.
+    """
 
     seed: int
     batch: int
@@ -116,18 +87,9 @@ class Plan:
     identity: tuple[str, ...]
     rank: int = 0
     world: int = 1
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """One step's data on one rank: the batch (None if every sample of it was broken) and what was left out."""
-
-    batch: Batch | None
-    broken: tuple[Broken, ...]
-
-    def pin_memory(self) -> Loaded:
-        """The same data in page-locked memory (the loader calls this on CUDA machines)."""
-        return self if self.batch is None else replace(self, batch=self.batch.pin_memory())
+    weights: tuple[float, ...] = ()
+    texts: int | None = None
+    one_level: bool = False
 
 
 class CachedTokenizer:
@@ -168,6 +130,7 @@ class Steps(Dataset[Loaded]):
         vocabulary: Vocabulary,
         tokenizer: Callable[[list[str]], Tensor],
         unknown: Unknown,
+        notes: list[str] | None = None,
     ) -> None:
         if plan.batch > len(reader):
             raise UserError(
@@ -176,41 +139,69 @@ class Steps(Dataset[Loaded]):
         if plan.batch % plan.world:
             raise UserError(f"a batch of {plan.batch} cannot be shared by {plan.world} ranks: use a multiple of that")
         self.reader, self.plan, self.view, self.concepts = reader, plan, view, frozenset(vocabulary.concepts)
-        cached = CachedTokenizer(tokenizer)
-        self._collate = partial(collate, levels=levels, vocabulary=vocabulary, tokenizer=cached, unknown=unknown)
+        self.mix, self._levels, self._notes = (
+            parts(reader.shards, plan.weights),
+            tuple(levels),
+            [] if notes is None else notes,
+        )
+        self._collate = partial(
+            collate,
+            levels=levels,
+            vocabulary=vocabulary,
+            tokenizer=CachedTokenizer(tokenizer),
+            unknown=unknown,
+            texts_per_level=plan.texts,
+            seed=plan.seed,
+        )
         self._orders: dict[int, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_orders": {}}
 
     def numbers(self, step: int) -> list[tuple[int, int]]:
-        """(epoch, sample number) of this rank's share of a step."""
-        at = Cursor.at(step, self.plan.batch, len(self.reader))
-        rows = range(at.consumed + self.plan.rank, at.consumed + self.plan.batch, self.plan.world)
-        found = [(at.epoch + row // len(self.reader), row % len(self.reader)) for row in rows]
-        return [(epoch, int(self._order(epoch)[row])) for epoch, row in found]
+        """(place, sample number) of this rank's share of a step; places count all samples since the run's start."""
+        first = step * self.plan.batch
+        return [
+            (at, self._number(at)) for at in range(first + self.plan.rank, first + self.plan.batch, self.plan.world)
+        ]
 
     def __getitem__(self, step: int) -> Loaded:
-        samples: list[Sample] = []
         broken: list[Broken] = []
-        for epoch, number in self.numbers(step):
-            # A generator for each sample: crops and grey levels follow the sample, not the process that reads it.
-            rng = np.random.Generator(np.random.PCG64([self.plan.seed, epoch, number]))
-            try:
-                samples.append(read_sample(self.reader, number, self.view, self.concepts, rng))
-            except (BrokenSampleError, DataError) as error:
-                broken.append(Broken(number, str(error), isinstance(error, DataError)))
-        return Loaded(self._collate(samples) if samples else None, tuple(broken))
+        samples = [s for at, number in self.numbers(step) if (s := self._sample(at, number, broken)) is not None]
+        # A rank cannot sit out a step that others make: it takes the next of its samples that can be read.
+        for later in range(step + 1, step + 1 + STAND_INS):
+            if samples or any(entry.fatal for entry in broken):
+                break
+            at, number = self.numbers(later)[0]
+            samples = [s for s in [self._sample(at, number, broken)] if s is not None]
+        notes = tuple(self._notes)
+        self._notes.clear()
+        return Loaded(self._collate(samples, drawn=self._drawn(step)) if samples else None, tuple(broken), notes)
 
-    def _order(self, epoch: int) -> Any:
+    def _sample(self, at: int, number: int, broken: list[Broken]) -> Sample | None:
+        # A generator for each place: crops and grey levels follow it, not the process that reads the sample.
+        rng = np.random.Generator(np.random.PCG64([self.plan.seed, at]))
+        try:
+            return replace(read_sample(self.reader, number, self.view, self.concepts, rng), place=at)
+        except (BrokenSampleError, DataError) as error:
+            broken.append(Broken(number, str(error), isinstance(error, DataError)))
+            return None
+
+    def _drawn(self, step: int) -> tuple[str, ...] | None:
+        if not self.plan.one_level:
+            return None
+        chosen = np.random.Generator(np.random.PCG64([self.plan.seed, step, len(self._levels)]))
+        return (self._levels[int(chosen.integers(len(self._levels)))],)
+
+    def _number(self, at: int) -> int:
+        epoch, row = divmod(at, len(self.reader))
         if epoch not in self._orders:
-            sizes = [shard.samples for shard in self.reader.shards]
             plan = self.plan
             self._orders = {kept: order for kept, order in self._orders.items() if kept == epoch - 1}
             self._orders[epoch] = epoch_order(
-                sizes, seed=plan.seed, epoch=epoch, identity=plan.identity, window=plan.window
+                self.mix, seed=plan.seed, epoch=epoch, identity=plan.identity, window=plan.window
             )
-        return self._orders[epoch]
+        return int(self._orders[epoch][row])
 
 
 def normalise(images: Tensor, wanted: Preprocess) -> Tensor:
@@ -238,8 +229,8 @@ def cores() -> int:
 
 def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool) -> Iterator[Loaded]:
     """The data of steps first..last-1 in order. With workers, each builds whole batches ahead of the loop."""
-    loader: DataLoader[Loaded] = DataLoader(
-        steps,
+    loader: DataLoader[Loaded | Parcel] = DataLoader(
+        Parcels(steps) if workers else steps,
         batch_size=None,
         sampler=range(first, last),
         # Without a generator of its own the loader takes a number from torch's: a resumed run would see another stream.
@@ -249,10 +240,12 @@ def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool)
         prefetch_factor=2 if workers else None,
         worker_init_fn=prepare_worker if workers else None,
     )
-    return guarded(iter(loader))
+    with closing(guarded(iter(loader))) as batches:
+        for loaded in batches:
+            yield loaded.unpack() if isinstance(loaded, Parcel) else loaded
 
 
-def guarded(batches: Iterator[T]) -> Iterator[T]:
+def guarded(batches: Iterator[T]) -> Generator[T, None, None]:
     """The batches; ends the loader processes with the loop, and says in words when one was killed."""
     try:
         yield from batches

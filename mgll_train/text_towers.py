@@ -15,12 +15,7 @@ from mgll_train.errors import UserError
 
 FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "pytorch_model*.bin")
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
-WEIGHT_FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
+WEIGHT_FILES = tuple(file + end for file in ("model.safetensors", "pytorch_model.bin") for end in ("", ".index.json"))
 LONGEST = 256  # tokens of a text, where a config does not say; texts are trimmed to the batch's longest
 
 

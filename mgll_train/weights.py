@@ -113,9 +113,7 @@ def checkpoint(model: str, given: str) -> Path:
     if path.is_dir():
         found = in_folder(path)
         if found is None:
-            raise UserError(
-                f"weights {given}: no checkpoint in this folder; known names: {', '.join(CHECKPOINT_NAMES)}"
-            )
+            raise UserError(f"weights {given}: the folder holds none of {', '.join(CHECKPOINT_NAMES)}")
         return found
     if path.is_file():
         return path

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mgll_train.batch import Sample
+from mgll_train.budget import Broken
 from mgll_train.errors import DataError
 from mgll_train.picture import View
 from mgll_train.shards import Reader
-from mgll_train.stream import Broken, BrokenSampleError, guarded, prepare_worker, read_sample
+from mgll_train.stream import BrokenSampleError, guarded, prepare_worker, read_sample
 from mgll_train.targets import Vocabulary
 
 
@@ -36,13 +37,16 @@ class Pictures(Dataset[tuple[int, Sample | Broken]]):
 
 @dataclass(frozen=True)
 class Pack:
-    """Readable samples of an evaluation batch: images (n, 3, H, W) uint8 (None for n = 0), their JSON; what is broken.
+    """Readable samples of an evaluation batch: images (n, 3, H, W) uint8 (None for n = 0), their JSON and captions.
 
-    Stacked in the loader process: one shared memory file a batch, not one an image.
+    broken: what could not be read.
+
+    The images are stacked in the loader process: one shared memory file a batch, not one an image.
     """
 
     images: Tensor | None
     metas: tuple[Mapping[str, Any], ...]
+    captions: tuple[str, ...]
     broken: tuple[Broken, ...]
 
 
@@ -50,14 +54,16 @@ def _pack(entries: Sequence[tuple[int, Sample | Broken]]) -> Pack:
     samples = [entry for _, entry in entries if isinstance(entry, Sample)]
     images = torch.stack([sample.image for sample in samples]) if samples else None
     broken = tuple(entry for _, entry in entries if isinstance(entry, Broken))
-    return Pack(images, tuple(sample.meta for sample in samples), broken)
+    return Pack(images, tuple(s.meta for s in samples), tuple(s.caption for s in samples), broken)
 
 
-def load_pictures(pictures: Pictures, batch: int, *, workers: int) -> Iterator[Pack]:
+def load_pictures(pictures: Dataset[tuple[int, Sample | Broken]], batch: int, *, workers: int) -> Iterator[Pack]:
     """Batches of at most `batch` samples for evaluation, in order."""
     loader: DataLoader[Any] = DataLoader(
         pictures,
         batch_size=batch,
+        # Without a generator of its own the loader takes a number from torch's, which a run that trains would miss.
+        generator=torch.Generator(),
         num_workers=workers,
         collate_fn=_pack,
         worker_init_fn=prepare_worker if workers else None,

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mgll_train import checkpoint, shards
-from mgll_train.build import build_model
+from mgll_train.budget import Budget
+from mgll_train.build import trained_model
 from mgll_train.errors import DataError, UserError
 from mgll_train.evaluate.metrics import average_precision, bootstrap_auc
 from mgll_train.evaluate.pictures import Pictures, load_pictures
 from mgll_train.model import Preprocess, Tokenizer, TwoTowers
 from mgll_train.picture import View
-from mgll_train.stream import Budget, normalise, worker_count
+from mgll_train.stream import normalise, worker_count
 from mgll_train.targets import Vocabulary
 
 Floats = NDArray[np.float64]
@@ -48,13 +49,14 @@ def evaluate(
     batch: int = 128,
     workers: int = -1,
     broken: float | None = None,
+    average: bool = False,
 ) -> dict[str, Any]:
     """Score a checkpoint (file or run folder) on a split of the datasets that `patterns` name: `evaluation.json`.
 
     Several datasets are scored together, each concept on the images of its modality. prompts: the levels whose prompts
     are averaged. min_count: a concept with fewer positives or negatives is listed under `not_scored` with the reason.
     draws, seed: bootstrap over groups of images (patients). broken: share of the images that may be
-    unreadable; None for that of the training run.
+    unreadable; None for that of the training run. average: take the running average of the weights (setting `ema`).
     Raises UserError for input that cannot work and DataError for damaged data.
     """
     path = checkpoint.resolve(path)
@@ -66,12 +68,7 @@ def evaluate(
     if wrong or not prompts:
         raise UserError(f"prompts: {', '.join(wrong) or 'none'} given; they are of levels {', '.join(PROMPT_LEVELS)}")
 
-    model, wanted, tokenizer = build_model(state["config"]["model"])
-    try:
-        model.load_state_dict(state["model"])
-    except RuntimeError as error:
-        name = state["config"]["model"]
-        raise DataError(f"{path}: its weights do not fit model {name}; was the model changed since? {error}") from error
+    model, wanted, tokenizer = trained_model(path, state, average=average)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device).eval()
 
@@ -80,15 +77,15 @@ def evaluate(
     images, metas = _encode_images(
         model, wanted, pictures, budget, batch, worker_count(workers, cuda=device.type == "cuda")
     )
-    labels = _labels(vocabulary, metas)
-    chosen, not_scored = _choose(vocabulary, labels, prompts, min_count)
+    labels = label_matrix(vocabulary, metas)
+    chosen, not_scored = choose_concepts(vocabulary, labels, prompts, min_count)
     if not chosen:
         raise UserError(
             f"no concept of split {split!r} ({len(metas)} images) has {min_count} positives and {min_count} negatives: "
             "lower --min-count or take a larger split"
         )
     names = [vocabulary.concepts[column] for column in chosen]
-    scores = _scores(model, tokenizer, images, vocabulary, names, vocabulary.opposites(), prompts)
+    scores = score_matrix(model, tokenizer, images, vocabulary, names, vocabulary.opposites(), prompts)
     groups = [meta["group"] for meta in metas]
     return {
         "v": 1,
@@ -104,6 +101,7 @@ def evaluate(
         "seed": seed,
         "checkpoint": path.name,
         "step": state["step"],
+        "average": average,
         "model": state["config"]["model"],
         "objective": state["config"]["objective"],
         "manifests": list(shards.identity(datasets)),
@@ -149,7 +147,7 @@ def _report(
     }
 
 
-def _labels(vocabulary: Vocabulary, metas: Sequence[Mapping[str, Any]]) -> Floats:
+def label_matrix(vocabulary: Vocabulary, metas: Sequence[Mapping[str, Any]]) -> Floats:
     """(n, C): 1 present, 0 absent, NaN uncertain or unknown, and NaN for the concepts of other modalities."""
     present, absent, _ = vocabulary.image_states(metas)
     labels = np.full(present.shape, np.nan)
@@ -164,7 +162,7 @@ def _prompts(vocabulary: Vocabulary, concept: str, levels: Sequence[str]) -> lis
     return [texts for level in levels if (texts := vocabulary.prompts(concept, level))]
 
 
-def _choose(
+def choose_concepts(
     vocabulary: Vocabulary, labels: Floats, levels: Sequence[str], least: int
 ) -> tuple[list[int], dict[str, dict[str, Any]]]:
     """Columns to score, and for all other concepts that have a label why they are not."""
@@ -210,7 +208,7 @@ def _encode_images(
     return torch.cat(features), metas
 
 
-def _scores(
+def score_matrix(
     model: TwoTowers,
     tokenizer: Tokenizer,
     images: Tensor,

@@ -30,7 +30,7 @@ def pointwise(
 
     Returns (loss, floor): this rank's share, whose mean over ranks is the global value; the floor is 0.
     """
-    if valid is not None and valid.all():
+    if valid is not None and not torch.compiler.is_compiling() and valid.all():
         valid = None  # all pairs known: no masks, no passes over them
     holds = targets > 0 if valid is None else (targets > 0) & valid
     positive = holds.to(logits.dtype)

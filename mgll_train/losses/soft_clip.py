@@ -43,7 +43,7 @@ def soft_clip(
     if logits.shape[1] == 0:
         nothing = logits.sum()
         return nothing, nothing.detach()
-    if valid is not None and valid.all():
+    if valid is not None and not torch.compiler.is_compiling() and valid.all():
         valid = None  # all pairs known: no masks, no passes over them
     world = gather.world_size()
     positives = (targets if valid is None else torch.where(valid, targets, 0)).to(logits.dtype)

@@ -100,6 +100,20 @@ def sparse_shares(similarity: Tensor, threshold: float | None = None) -> Tensor:
     return kept / kept.sum(2, keepdim=True)
 
 
+def grounding(shares: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where each word looks, (n, L, height, width): shares (n, L, P) of a square grid of patches, scaled up bilinearly.
+
+    Each map is relative to its largest share, in [0, 1]. Raises ValueError if the patches fill no square.
+    """
+    samples, words, patches = shares.shape
+    side = round(patches**0.5)
+    if side * side != patches:
+        raise ValueError(f"{patches} patches fill no square grid")
+    grid = shares.reshape(samples, words, side, side)
+    maps = F.interpolate(grid / grid.amax((2, 3), keepdim=True), size=size, mode="bilinear", align_corners=False)
+    return maps.clamp(0, 1)
+
+
 def gate_weight(match: Tensor, mask: Tensor, temperature: float = 0.1) -> Tensor:
     """Weight (n, L) in (0, 1) of each word: the sigmoid of how far its match (n, L) lies above its sample's mean."""
     count = mask.sum(1, keepdim=True).clamp_min(1)

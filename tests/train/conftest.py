@@ -149,7 +149,9 @@ def write_dataset(
                     assert ok
                     add(tar, meta["uid"] + suffix, encoded.tobytes())
                     add(tar, meta["uid"] + ".json", json.dumps(meta).encode())
-                    add(tar, meta["uid"] + ".txt", b"A picture.")
+                    add(
+                        tar, meta["uid"] + ".txt", f"A picture with {', '.join(sorted(present)) or 'nothing'}.".encode()
+                    )
                     number += 1
             shards.append(
                 {
@@ -193,14 +195,19 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture
-def small_model(tmp_path: Path) -> str:
+def write_model(folder: Path) -> str:
     """Path of a model config that trains in milliseconds a step."""
     config = {
         "embed_dim": 16,
         "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
         "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
     }
-    path = tmp_path / "small.json"
+    path = folder / "small.json"
     path.write_text(json.dumps(config))
     return str(path)
+
+
+@pytest.fixture
+def small_model(tmp_path: Path) -> str:
+    """Path of a model config that trains in milliseconds a step."""
+    return write_model(tmp_path)

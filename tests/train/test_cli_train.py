@@ -37,7 +37,7 @@ def test_help_needs_no_torch() -> None:
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("command", ["pretrain", "evaluate"])
+@pytest.mark.parametrize("command", ["pretrain", "evaluate", "export"])
 def test_every_command_has_an_example(command: str) -> None:
     result = CliRunner().invoke(cli.app, [command, "--help"])
     assert result.exit_code == 0
@@ -102,6 +102,47 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
         config.load(path, {"batch": 0})
     with pytest.raises(UserError, match="there is no such file"):
         config.load(tmp_path / "absent.yaml")
+
+
+def test_any_setting_can_be_given_on_the_command_line() -> None:
+    pairs = ["ema=0.999", "lock=image", "options={preset: paper}", "weights=[2, 1]", "log-every=5", "wandb="]
+    loaded = config.load(None, config.assignments(pairs, {"batch": 16, "lr": None}))
+    assert (loaded.ema, loaded.lock, loaded.options, loaded.weights) == (
+        0.999,
+        "image",
+        {"preset": "paper"},
+        (2.0, 1.0),
+    )
+    assert (loaded.log_every, loaded.batch, loaded.wandb) == (5, 16, None)
+    with pytest.raises(UserError) as error:
+        config.assignments(["ema", "batch=4", "a=[", "=3"], {"batch": 16})
+    for words in ("--set ema: write KEY=VALUE", "batch is given twice", "'[' is not a value", "--set =3: write"):
+        assert words in str(error.value)
+    with pytest.raises(UserError, match=r"--emma: unknown key 'emma' .did you mean 'ema'"):
+        config.load(None, config.assignments(["emma=0.9"], {}))
+
+
+@pytest.mark.parametrize(
+    "pair, message",
+    [
+        ("accumulate=0", "not between 1 and"),
+        ("ema=1", "not between 0 and 0.999999"),
+        ("lock=both", "not one of none, image, text"),
+        ("layer_decay=1.5", "not between 0.01 and 1"),
+        ("compile=maybe", "not true or false"),
+        ("evaluate_every=-1", "not between 0 and"),
+        ("unlocked=-1", "not between 0 and"),
+    ],
+)
+def test_settings_are_checked(pair: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        config.load(None, config.assignments([pair], {}))
+
+
+def test_every_setting_is_told_of_in_the_docstring() -> None:
+    told = set(re.findall(r"\w+", config.Config.__doc__ or ""))
+    plain = {"seed", "weight_decay", "beta1", "beta2", "precision", "checkpoint_every", "keep", "log_every"}
+    assert {f.name for f in fields(config.Config)} - told <= plain
 
 
 def test_identity_leaves_out_what_may_change_on_resume() -> None:

@@ -16,6 +16,7 @@ from mgll_data.schema import text_id  # noqa: E402
 from mgll_train import objectives  # noqa: E402
 from mgll_train.batch import CAPTION, Sample, collate, share_texts  # noqa: E402
 from mgll_train.errors import UserError  # noqa: E402
+from mgll_train.losses.sinkhorn import sinkhorn  # noqa: E402
 from mgll_train.model import TwoTowers  # noqa: E402
 from mgll_train.targets import Vocabulary  # noqa: E402
 
@@ -104,6 +105,9 @@ def outcome(step, samples):
 FIRST, SECOND = [make(i) for i in range(4)], [make(i) for i in range(4, 11)]
 
 
+COSINES = torch.rand(11, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+
+
 def work(number, port_file, out):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{port_file}", rank=number, world_size=2)
@@ -111,6 +115,7 @@ def work(number, port_file, out):
     for name in NAMES:
         step = nn.parallel.DistributedDataParallel(Step(name))
         found[name] = outcome(step, SECOND if number else FIRST)
+    found["sinkhorn"] = sinkhorn(COSINES[4:] if number else COSINES[:4])
     torch.save(found, f"{out}/{number}.pt")
     dist.destroy_process_group()
 
@@ -136,6 +141,11 @@ def test_two_uneven_ranks_equal_one_process(ranks, name):
             torch.testing.assert_close(
                 found["grads"][key], grad, rtol=1e-8, atol=1e-9, msg=lambda m, k=key: f"{k}: {m}"
             )
+
+
+def test_codes_of_two_uneven_ranks_are_those_of_one_process(ranks):
+    codes = torch.cat([found["sinkhorn"] for found in ranks])
+    torch.testing.assert_close(codes, sinkhorn(COSINES), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,10 +11,11 @@ import pytest
 torch = pytest.importorskip("torch")
 open_clip = pytest.importorskip("open_clip")
 
-from mgll_train import model as models  # noqa: E402
+from mgll_train import build as models  # noqa: E402
 from mgll_train.batch import Batch, LevelBatch  # noqa: E402
 from mgll_train.build import build_model  # noqa: E402
 from mgll_train.errors import UserError  # noqa: E402
+from mgll_train.model import Widths  # noqa: E402
 
 SMALL = {
     "embed_dim": 32,
@@ -107,7 +108,7 @@ def test_weights_from_a_file(tmp_path, small):
     again, _, _ = build_model(str(tmp_path / "small.json"), tmp_path / "weights.pt")
     tokens = tokenizer(["drusen"])
     torch.testing.assert_close(again.encode_text(tokens), model.encode_text(tokens))
-    with pytest.raises(UserError, match="not downloaded"):
+    with pytest.raises(UserError, match="neither a file nor a folder nor a pretrained tag of model small"):
         build_model(str(tmp_path / "small.json"), "openai")
 
 
@@ -132,7 +133,7 @@ def test_other_text_towers_are_not_trimmed(tmp_path):
     [
         ("tinny", "did you mean tiny"),
         ("ViT-B/23", "did you mean .*ViT-B-"),
-        ("hf-hub:org/model", "network is not used"),
+        ("hf-hub:org/model", "hf download org/model"),
         ("ViT-B-16-SigLIP", "hub|downloaded"),
         ("roberta-ViT-B-32", "hub"),
         ("missing.json", "no such model config"),
@@ -149,3 +150,19 @@ def test_json_that_is_no_model_config(tmp_path):
         file.write_text(content)
         with pytest.raises(UserError, match=r"wrong\.json"):
             build_model(str(file))
+
+
+def test_a_timm_image_tower_by_name():
+    model, wanted, tokenizer = build_model("timm-vit-tiny")
+    assert wanted.image_size == 224 and model.widths(224) == Widths(128, 192, 64)
+    assert model.encode_text(tokenizer(["drusen"])).shape == (1, 128)
+
+
+@pytest.mark.parametrize("name", ["resnet50-clinicalbert", "vit-b-16-biomedbert"])
+def test_models_of_ours_with_hugging_face_towers_say_what_to_fetch(name, monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    pytest.importorskip("transformers")
+    with pytest.raises(UserError, match=r"hf download (emilyalsentzer/Bio_ClinicalBERT|microsoft/BiomedNLP)"):
+        build_model(name)

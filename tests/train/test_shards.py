@@ -6,47 +6,12 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from mgll_train import shards
 from mgll_train.errors import DataError, UserError
 
 Make = Callable[..., Path]
-
-
-def order(sizes: list[int], **changes: object) -> np.ndarray:
-    options = {"seed": 1, "epoch": 0, "identity": ("a",), "window": 64, "block": 8, **changes}
-    return shards.epoch_order(sizes, **options)  # type: ignore[arg-type]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=8), st.integers(0, 5), st.integers(1, 100), st.integers(1, 40))
-def test_order_is_a_permutation_and_pure(sizes: list[int], epoch: int, window: int, block: int) -> None:
-    one = order(sizes, epoch=epoch, window=window, block=block)
-    assert sorted(one) == list(range(sum(sizes)))
-    assert (one == order(sizes, epoch=epoch, window=window, block=block)).all()
-
-
-def test_order_depends_on_seed_epoch_and_dataset() -> None:
-    sizes = [100, 100, 37]
-    orders = [order(sizes), order(sizes, seed=2), order(sizes, epoch=1), order(sizes, identity=("b",))]
-    assert len({tuple(o) for o in orders}) == len(orders)
-
-
-def test_order_mixes_datasets_evenly() -> None:
-    """Every stretch of a window draws from both datasets about in proportion to their size."""
-    found = order([1000] * 10, window=2000, block=64)
-    share = (found.reshape(10, 1000) < 5000).mean(axis=1)
-    assert (np.abs(share - 0.5) < 0.2).all()
-
-
-@given(st.integers(0, 1000), st.integers(1, 50), st.integers(1, 500))
-def test_cursor_counts_samples(step: int, batch: int, dataset: int) -> None:
-    at = shards.Cursor.at(step, batch, dataset)
-    assert at.epoch * dataset + at.consumed == step * batch and 0 <= at.consumed < dataset
 
 
 def test_reads_every_sample_as_tarfile_does(make_dataset: Make) -> None:
