@@ -24,7 +24,7 @@ from mgll_train.log import Log
 from mgll_train.memory import explained
 from mgll_train.model import Preprocess
 from mgll_train.optimizer import set_rate
-from mgll_train.order import Cursor
+from mgll_train.order import Cursor, describe
 from mgll_train.picture import View
 from mgll_train.schedule import learning_rate, total_steps
 from mgll_train.stream import Plan, Steps, cores, load_steps, normalise, worker_count
@@ -154,6 +154,8 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
             wandb=config.wandb,
             settings=config.identity(),
         )
+        if config.weights:
+            log_lines.append(f"mix    {describe(steps.mix)}")
         for line in [*log_lines, *_where(config, datasets, reader, training, device, workers, out)]:
             log.say(line)
         if first >= total:

@@ -65,7 +65,8 @@ def parts(shards: Sequence[Shard], weights: Sequence[float] = ()) -> list[Part]:
 
 def describe(mix: Sequence[Part]) -> str:
     """The mix in words: samples an epoch of each dataset and how many passes that is."""
-    return "; ".join(f"{p.identity} {p.share:,} an epoch, {p.share / p.samples:.3g} passes" for p in mix)
+    each = [f"{part.share:,} of {part.identity} ({part.share / part.samples:.3g} passes)" for part in mix]
+    return "an epoch is " + ", ".join(each)
 
 
 def epoch_order(
