@@ -23,7 +23,7 @@ done
 
 echo "== 2. build and publish both datasets"
 for recipe in xray fundus; do
-    MGLL_DATA=build/phantoms "$BIN/mgll-data" build --recipe "recipes/$recipe.yaml"
+    MGLL_DATA=build/phantoms "$BIN/mgll-data" build --recipe "recipes/$recipe.yaml" --skip-missing
 done
 if [ -d "$shared" ]; then
     echo "== 2b. the same from real images"

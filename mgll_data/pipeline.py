@@ -66,8 +66,7 @@ def build(
     started = time.monotonic()
     setup = set_up(recipe)
     found, absent = open_sources(recipe.sources, skip_missing=skip_missing)
-    for message in absent:
-        progress.note(f"skipped {message.splitlines()[0]}")
+    _note_skipped(absent, progress)
     identity.check_licences(found, (*recipe.licences.accept, *accept))
     cache, folder = work / ".cache" / recipe.name, work / recipe.name
     report = Report(recipe.name, str(folder), dry_run, skipped=[message.split(":")[0] for message in absent])
@@ -155,3 +154,14 @@ def _stages(
                 folder, recipe.publish.to, public=recipe.publish.public, validated=True, progress=advance
             )
         progress.finished("publish", report.published, time.monotonic() - started)
+
+
+def _note_skipped(absent: list[str], progress: Progress) -> None:
+    """One line for all sources without a folder; one for each whose folder lacks something: that may be a mistake."""
+    first = [message.splitlines()[0] for message in absent]
+    gone = [line.partition(":")[0] for line in first if line.endswith("no such folder")]
+    for line in first:
+        if not line.endswith("no such folder"):
+            progress.note(f"skipped {line}")
+    if gone:
+        progress.note(f"left out, no folder: {', '.join(gone)}")
