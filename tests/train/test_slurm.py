@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,8 +38,12 @@ def test_a_job_at_its_time_limit_writes_a_checkpoint_and_is_queued_again(
         command.chmod(0o755)
     settings = tmp_path / "settings.yaml"
     settings.write_text(f"model: {small_model}\nsteps: 1000000\nbatch: 8\nworkers: 1\nthreads: 1\n")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
     environment = {
         **os.environ,
+        "PORT": str(port),
         "PATH": f"{stand_ins}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "SLURM_JOB_ID": "77",
         "SLURM_JOB_NAME": "mgll",
