@@ -68,9 +68,14 @@ class Objective(nn.Module):
 
     def shares(self, features: Features, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """This rank's share of the loss and of every scalar to report; by default `terms` of the cosines."""
-        image = unit(features.image)
-        cosines = {level: image @ unit(features.text[level]).T for level in self.levels}
-        return self.terms(cosines, batch)
+        # One product for all levels, divided by the images' lengths afterwards: n x K numbers, not n x D a level.
+        image = features.image if features.image.dtype == torch.float64 else features.image.float()
+        texts = torch.cat([unit(features.text[level]) for level in self.levels])
+        lengths = image.square().sum(1, keepdim=True).clamp_min(1e-24)
+        parts = torch.split(
+            (image @ texts.T) * lengths.rsqrt(), [len(features.text[level]) for level in self.levels], 1
+        )
+        return self.terms(dict(zip(self.levels, parts, strict=True)), batch)
 
     def terms(self, cosines: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """This rank's share of the loss, and of every scalar to report, from cosines (n, K) of every level."""
