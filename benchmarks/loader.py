@@ -1,16 +1,18 @@
 """Images a second of our loader against open_clip's own webdataset pipeline, on the same shards.
 
-    make bench, or: python benchmarks/loader.py [--overlay .venv/webdataset-0.2.86] [--sides 512 1024] [--rounds 5]
+    make bench, or: python benchmarks/loader.py [--overlay .venv/webdataset-0.2.86] [--rounds 5]
 
 open_clip's pipeline needs webdataset 0.2.86, which lies in a folder of its own (`make .venv/webdataset-0.2.86`). Both
 read the same tars with two processes and give shuffled batches of 32 with 224-pixel images, normalised float32 at the
 consumer, crops of at least 0.9 of the area, and token ids of the texts. Ours does more for each image: it checks the
 sample against the contract, jitters grey levels, and brings the texts of every level with their targets; open_clip's
 brings one caption. Its shuffle buffer is held at 1,000 samples, so that it reads one sample for each that it gives.
+Both have run for some three passes over the data before they are measured: texts have been tokenised, caches are full.
 
-The shards are built by mgll-data from drawn eyes; for another side than 512 the same eyes are drawn anew at that side.
-Every round runs all loaders in another order; ratios are taken within a round, and medians over rounds are printed. CPU
-time tells the same where other work disturbs the clock.
+The shards are built by mgll-data from drawn films and drawn eyes, at 512 pixels as the shipped recipes make them; the
+same eyes are then drawn anew at 1,024 pixels. Every round runs all loaders in another order; ratios are taken within a
+round, and medians over rounds are printed. CPU time tells the same where other work disturbs the clock. The last line
+says what the JPEG library alone needs in one process, below which no loader can come.
 """
 
 from __future__ import annotations
@@ -36,13 +38,14 @@ BATCH = 32
 WORKERS = 2
 SIZE = 224
 CROP = 0.9
+WARM = 60  # batches
 
 
-def build(folder: Path, count: int) -> Path:
-    """A dataset of `count` drawn eyes at 512 pixels, as the shipped recipe makes it."""
+def build(folder: Path, modality: str, layout: str, count: int) -> Path:
+    """A dataset of `count` drawn pictures at 512 pixels, as the shipped recipe of the modality makes it."""
     program = str(Path(sys.executable).with_name("mgll-data"))
-    recipe = Path(__file__).parents[1] / "recipes" / "fundus.yaml"
-    draw = [program, "phantoms", "--layout", "idrid", "--count", str(count), "--out", str(folder / "data" / "idrid")]
+    recipe = Path(__file__).parents[1] / "recipes" / f"{modality}.yaml"
+    draw = [program, "phantoms", "--layout", layout, "--count", str(count), "--out", str(folder / "data" / layout)]
     make = [program, "build", "--recipe", str(recipe), "--work", str(folder / "work"), "--skip-missing", "--json"]
     environment = {**os.environ, "MGLL_DATA": str(folder / "data"), "MGLL_PUBLISH": str(folder / "published")}
     for command in (draw, make):
@@ -92,7 +95,8 @@ def ours(dataset: Path, reduced: bool) -> Iterator[Any]:
     from mgll_train import shards
     from mgll_train.model import Preprocess
     from mgll_train.picture import View
-    from mgll_train.stream import Plan, Steps, load_steps, normalise
+    from mgll_train.stream import Plan, Steps, normalise
+    from mgll_train.workers import load_steps
 
     found = shards.find([str(dataset)])
     reader = shards.Reader(shards.split_shards(found, "train"))
@@ -147,8 +151,8 @@ def spent() -> float:
 
 
 def rate(batches: Iterator[Any], count: int) -> tuple[float, float]:
-    """Images a second at the consumer and CPU milliseconds an image, over `count` batches after the first eight."""
-    for _ in range(8):
+    """Images a second at the consumer and CPU milliseconds an image, over `count` batches after the first ones."""
+    for _ in range(WARM):
         shape = next(batches).shape
         assert tuple(shape) == (BATCH, 3, SIZE, SIZE), shape
     started, before = time.perf_counter(), spent()
@@ -159,7 +163,7 @@ def rate(batches: Iterator[Any], count: int) -> tuple[float, float]:
     return count * BATCH / wall, 1000 * work / (count * BATCH)
 
 
-def measure(dataset: Path, side: int, rounds: int, count: int) -> None:
+def measure(dataset: Path, what: str, rounds: int, count: int) -> None:
     """Rotate the loaders over the rounds and print the medians."""
     loaders = {
         "open_clip": lambda: theirs(dataset),
@@ -173,7 +177,7 @@ def measure(dataset: Path, side: int, rounds: int, count: int) -> None:
             found[name].append(rate(loaders[name](), count))
     shards = json.loads((dataset / "manifest.json").read_text())["splits"]["train"]["shards"]
     each = sum(shard["bytes"] for shard in shards) / sum(shard["samples"] for shard in shards) / 1024
-    print(f"\nJPEGs of {side} pixels, {each:.0f} KiB a sample; {rounds} rounds of {count * BATCH} images a loader")
+    print(f"\n{what}, {each:.0f} KiB a sample; {rounds} rounds of {count * BATCH} images a loader")
     for name in names:
         faster = [mine / other for (mine, _), (other, _) in zip(found[name], found["open_clip"], strict=True)]
         less = [other / mine for (_, mine), (_, other) in zip(found[name], found["open_clip"], strict=True)]
@@ -184,10 +188,31 @@ def measure(dataset: Path, side: int, rounds: int, count: int) -> None:
         )
 
 
+def decoding(dataset: Path) -> None:
+    """Print the least CPU time that the JPEG library needs for an image in one process, whole and scaled."""
+    import simplejpeg
+
+    from mgll_train import shards
+
+    reader = shards.Reader(shards.split_shards(shards.find([str(dataset)]), "train"))
+    pictures = [reader.read(number)[1] for number in range(min(200, len(reader)))]
+    least = []
+    for factor in (1, 2 if "1024" not in dataset.name else 4):
+        times = []
+        for _ in range(5):
+            started = time.process_time()
+            for data in pictures:
+                height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+                colours = "GRAY" if space == "Gray" else "BGR"
+                simplejpeg.decode_jpeg(data, colours, min_height=height // factor, min_width=width // factor)
+            times.append(1000 * (time.process_time() - started) / len(pictures))
+        least.append(min(times))
+    print(f"the JPEG library alone: {least[0]:.2f} ms CPU an image in full, {least[1]:.2f} ms scaled")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--overlay", type=Path, default=Path(".venv/webdataset-0.2.86"))
-    parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, default=30, help="measured batches of 32 a loader and round")
@@ -213,14 +238,16 @@ def main() -> None:
         f"pillow {PIL.__version__}, webdataset 0.2.86; {WORKERS} workers on {len(os.sched_getaffinity(0))} cores"
     )
     with tempfile.TemporaryDirectory() as name:
-        dataset = build(Path(name), options.images)
-        for side in options.sides:
-            measure(
-                dataset if side == 512 else redraw(dataset, Path(name) / str(side), side),
-                side,
-                options.rounds,
-                options.batches,
-            )
+        folder = Path(name)
+        films = build(folder, "xray", "nih_cxr14", options.images)
+        eyes = build(folder, "fundus", "idrid", options.images)
+        for dataset, what in (
+            (films, "films, grey JPEGs of 512 pixels"),
+            (eyes, "eyes, colour JPEGs (4:4:4) of 512 pixels"),
+            (redraw(eyes, folder / "1024", 1024), "eyes, colour JPEGs (4:2:0) of 1,024 pixels"),
+        ):
+            measure(dataset, what, options.rounds, options.batches)
+            decoding(dataset)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from torch import Tensor
 from mgll_data.schema import LEVELS, MODALITIES, TEXT_ID_PATTERN, text_id
 from mgll_train import gather
 from mgll_train.errors import DataError, UserError
-from mgll_train.targets import Unknown, Vocabulary, carried, match
+from mgll_train.targets import Unknown, carried, match
+from mgll_train.vocabulary import Vocabulary
 
 # The sample's own `.txt` member, as a level: one text an image that holds for the images that carry it alone.
 CAPTION = "caption"
@@ -30,9 +31,10 @@ _BITS = 62  # flags in one int64
 
 @dataclass(frozen=True)
 class Sample:
-    """One decoded sample: image (3, H, W) of any dtype, its JSON (contract version 1) and its caption.
+    """One decoded sample: image, its JSON (contract version 1) and its caption.
 
-    place: how many samples the run read before it, a number that the drawing of texts follows.
+    image: (3, H, W), or (1, H, W) if grey, of any dtype. place: how many samples the run read before it, a number that
+    the drawing of texts follows.
     """
 
     image: Tensor
@@ -56,7 +58,7 @@ class LevelBatch:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (n, 3, H, W) as the samples hold them, uids, concept flags (n, C) bool, and every level's texts."""
+    """Images (n, 3 or 1, H, W) as the samples hold them, uids, concept flags (n, C) bool, and every level's texts."""
 
     images: Tensor
     uids: tuple[str, ...]
@@ -84,6 +86,15 @@ class Batch:
         images, present, absent = (change(tensor) for tensor in (self.images, self.present, self.absent))
         modality = None if self.modality is None else change(self.modality)
         return replace(self, images=images, present=present, absent=absent, levels=levels, modality=modality)
+
+
+def stack_images(images: Sequence[Tensor]) -> Tensor:
+    """Images (3, H, W), and grey ones (1, H, W), as one tensor: (n, 1, H, W) where all are grey, else (n, 3, H, W).
+
+    Radiographs so take a third of the room on their way to the device.
+    """
+    planes = max(len(image) for image in images)
+    return torch.stack([image.expand(planes, -1, -1) for image in images])
 
 
 @lru_cache(maxsize=100_000)
@@ -132,7 +143,7 @@ def collate(
         targets, valid = match(present, absent, concepts, about, own, unknown)
         ids = torch.tensor([text_key(text["id"]) for text in texts], dtype=torch.int64)
         batch[level] = LevelBatch(ids, tokens.to(torch.int64), concepts, about, own, targets, valid)
-    images = torch.stack([sample.image for sample in samples])
+    images = stack_images([sample.image for sample in samples])
     modality = torch.tensor([MODALITIES.index(meta["modality"]) for meta in metas], dtype=torch.int64)
     uids = tuple(meta["uid"] for meta in metas)
     return Batch(images, uids, present, absent, batch, unknown, modality=modality)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -10,6 +14,7 @@ from torch.utils.data import Dataset
 
 from mgll_train.batch import Batch
 from mgll_train.budget import Broken
+from mgll_train.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -25,28 +30,74 @@ class Loaded:
         return self if self.batch is None else replace(self, batch=self.batch.pin_memory())
 
 
+_NUMBERS = count()
+_AWAITED: dict[int, Slots] = {}
+
+
+class Slots:
+    """Memory that the processes of a loader share, in which the images of the steps travel, a slot each, in turn.
+
+    A new piece of shared memory for every step costs a fault and a cleared page for each 4 KiB on both sides, which
+    took a sixth of a loader's time.
+    """
+
+    def __init__(self, steps: int, size: int) -> None:
+        """steps: most that are on their way at once. size: most bytes of the images of one.
+
+        Raises UserError where the machine does not give so much shared memory.
+        """
+        self.number = next(_NUMBERS)
+        self.steps = steps
+        try:
+            self._memory: Tensor = torch.empty(steps, size, dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
+            self._held: Tensor = torch.full((steps,), -1).share_memory_()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            raise UserError(
+                f"the loader processes need {steps * size / 1e6:,.0f} MB of shared memory (/dev/shm), not free here: "
+                "use fewer --workers or a smaller --batch, or give a container more (docker run --shm-size)"
+            ) from error
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """What arrives in this process meanwhile is taken out of these slots: a parcel brings their number alone."""
+        _AWAITED[self.number] = self
+        try:
+            yield
+        finally:
+            del _AWAITED[self.number]
+
+    def put(self, step: int, images: Tensor) -> None:
+        """Copy a step's uint8 images into its slot."""
+        slot = step % self.steps
+        self._memory[slot, : images.numel()] = images.flatten()
+        self._held[slot] = step
+
+    def take(self, step: int, shape: tuple[int, ...]) -> Tensor:
+        """A copy of a step's images. Raises RuntimeError where another step's lie there by now."""
+        slot = step % self.steps
+        images = self._memory[slot, : math.prod(shape)].clone().view(shape)
+        if self._held[slot] != step:
+            raise RuntimeError(f"the images of step {step} were asked for too late")
+        return images
+
+
 @dataclass(frozen=True)
 class Parcel:
-    """A step's data on its way between processes: the images in shared memory, all else by value.
+    """A step's data on its way between processes: the images in a slot, all else by value.
 
     A tensor in shared memory is a file, a descriptor and a connection; a batch has some thirty small ones.
     """
 
-    images: Tensor
+    slots: int
+    step: int
+    shape: tuple[int, ...]  # of the images
     rest: Loaded  # its batch holds arrays in the place of tensors
-
-    @classmethod
-    def pack(cls, loaded: Loaded) -> Parcel | Loaded:
-        """The step's data for the way; without a batch it goes as it is."""
-        if loaded.batch is None:
-            return loaded
-        small = replace(loaded.batch, images=torch.empty(0)).map(lambda tensor: tensor.numpy())
-        return cls(loaded.batch.images, replace(loaded, batch=small))
 
     def unpack(self) -> Loaded:
         """The step's data as it was packed."""
         assert self.rest.batch is not None
-        return replace(self.rest, batch=replace(self.rest.batch.map(torch.from_numpy), images=self.images))
+        images = _AWAITED[self.slots].take(self.step, self.shape)
+        return replace(self.rest, batch=replace(self.rest.batch.map(torch.from_numpy), images=images))
 
     def pin_memory(self) -> Loaded:
         """The step's data in page-locked memory."""
@@ -54,10 +105,16 @@ class Parcel:
 
 
 class Parcels(Dataset[Parcel | Loaded]):
-    """The data of `steps`, packed for the way to another process."""
+    """The data of `steps`, packed for the way to another process; without a batch as it is."""
 
-    def __init__(self, steps: Dataset[Loaded]) -> None:
-        self.steps = steps
+    def __init__(self, steps: Dataset[Loaded], slots: Slots) -> None:
+        self.steps, self.slots = steps, slots
 
     def __getitem__(self, step: int) -> Parcel | Loaded:
-        return Parcel.pack(self.steps[step])
+        loaded = self.steps[step]
+        if loaded.batch is None:
+            return loaded
+        images = loaded.batch.images
+        self.slots.put(step, images)
+        rest = replace(loaded.batch, images=torch.empty(0)).map(lambda tensor: tensor.numpy())
+        return Parcel(self.slots.number, step, tuple(images.shape), replace(loaded, batch=rest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +28,9 @@ from mgll_train.optimizer import set_rate
 from mgll_train.order import Cursor, describe
 from mgll_train.picture import View
 from mgll_train.schedule import learning_rate, total_steps
-from mgll_train.stream import Plan, Steps, cores, load_steps, normalise, worker_count
+from mgll_train.stream import Plan, Steps, normalise
 from mgll_train.training import Training
+from mgll_train.workers import cores, load_steps, worker_count
 
 
 def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool = False) -> Path:
@@ -162,8 +164,8 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
             log.say(f"nothing to do: the run is at step {first} of {total}")
             return last
 
-        with stop_on_signal() as stop, log:
-            batches = load_steps(steps, first, total, workers=workers, cuda=device.type == "cuda")
+        batches = load_steps(steps, first, total, workers=workers, cuda=device.type == "cuda")
+        with stop_on_signal() as stop, log, closing(batches):
             for step, loaded in enumerate(batches, start=first + 1):
                 said = news(loaded, device)
                 for message in [*(f"left out: {line}" for line in budget.spend(said.broken)), *said.notes]:

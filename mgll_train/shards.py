@@ -14,7 +14,7 @@ import numpy as np
 from mgll_data.manifest import Manifest
 from mgll_data.schema import LEVELS
 from mgll_train.errors import DataError, UserError
-from mgll_train.targets import Vocabulary
+from mgll_train.vocabulary import Vocabulary
 
 IMAGE_EXTENSIONS = ("jpg", "png", "webp")
 _OPEN_FILES = 128

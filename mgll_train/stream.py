@@ -1,34 +1,32 @@
-"""Tars to batches: samples are read, checked, decoded and put together in loader processes."""
+"""Tars to batches: samples are read, checked, decoded and put together. `workers` does so in loader processes."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from random import Random
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from mgll_data.schema import sample_problems
 from mgll_train.batch import Sample, collate
 from mgll_train.budget import Broken
 from mgll_train.errors import DataError, UserError
-from mgll_train.loaded import Loaded, Parcel, Parcels
+from mgll_train.loaded import Loaded
 from mgll_train.model import Preprocess
 from mgll_train.order import epoch_order, parts
 from mgll_train.picture import UnreadablePictureError, View, render
 from mgll_train.shards import Reader
-from mgll_train.targets import Unknown, Vocabulary
+from mgll_train.targets import Unknown
+from mgll_train.vocabulary import Vocabulary
 
-T = TypeVar("T")
 # How many samples of later steps a rank tries in the place of a step's, when none of those can be read.
 STAND_INS = 16
 
@@ -38,13 +36,13 @@ class BrokenSampleError(ValueError):
 
 
 def read_sample(
-    reader: Reader, number: int, view: View, concepts: Container[str], rng: np.random.Generator | None = None
+    reader: Reader, number: int, view: View, concepts: frozenset[str], rng: Random | None = None, place: int = 0
 ) -> Sample:
-    """Sample `number` with its picture as a uint8 tensor (3, size, size), its JSON object and its caption.
+    """Sample `number` with its picture as a uint8 tensor (3 or 1, size, size), its JSON object and its caption.
 
-    The picture stays uint8 until it is on the model's device: a quarter of the bytes between processes.
-    Raises BrokenSampleError if a part breaks contract version 1, names a concept that is not in `concepts`, or cannot
-    be decoded, DataError if the tar itself is damaged.
+    place: see `Sample`. The picture stays uint8 until it is on the model's device: a quarter of the bytes between
+    processes. Raises BrokenSampleError if a part breaks contract version 1, names a concept that is not in `concepts`,
+    or cannot be decoded, DataError if the tar itself is damaged.
     """
     key, image, text, caption = reader.read(number)
     try:
@@ -52,25 +50,24 @@ def read_sample(
         problems = sample_problems(meta)
         if not problems and meta["uid"] != key:
             problems = [f"uid {meta['uid']!r} is not the member's name"]
-        strange = {concept for concept in _named(meta) if concept not in concepts} if not problems else ()
-        if strange:
-            problems = [f"concepts that vocabulary.json does not hold: {', '.join(sorted(strange)[:5])}"]
+        if not problems and not concepts.issuperset(_named(meta)):
+            strange = sorted(set(_named(meta)) - concepts)
+            problems = [f"concepts that vocabulary.json does not hold: {', '.join(strange[:5])}"]
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise BrokenSampleError(f"{reader.place(number)} ({key}): JSON is damaged: {error!r}") from error
     if problems:
         raise BrokenSampleError(f"{reader.place(number)} ({key}): {'; '.join(problems[:3])}")
     try:
         pixels = render(image, view, grey=meta["modality"] == "cxr", rng=rng)
-        return Sample(torch.from_numpy(pixels), meta, caption.decode("utf-8"))
+        return Sample(torch.from_numpy(pixels), meta, caption.decode("utf-8"), place)
     except (UnreadablePictureError, UnicodeDecodeError) as error:
         raise BrokenSampleError(f"{reader.place(number)} ({key}): {error}") from error
 
 
 def _named(meta: Mapping[str, Any]) -> Iterator[str]:
     """Every concept id in a sample's JSON."""
-    yield from chain(*meta["concepts"].values())
-    for text in chain(*meta["texts"].values()):
-        yield from (*text["concepts"], *text.get("about", ()))
+    texts = [*chain(*meta["texts"].values())]
+    return chain(*meta["concepts"].values(), *[t["concepts"] for t in texts], *[t.get("about", ()) for t in texts])
 
 
 @dataclass(frozen=True)
@@ -180,9 +177,9 @@ class Steps(Dataset[Loaded]):
 
     def _sample(self, at: int, number: int, broken: list[Broken]) -> Sample | None:
         # A generator for each place: crops and grey levels follow it, not the process that reads the sample.
-        rng = np.random.Generator(np.random.PCG64([self.plan.seed, at]))
+        rng = Random(f"{self.plan.seed}/{at}")
         try:
-            return replace(read_sample(self.reader, number, self.view, self.concepts, rng), place=at)
+            return read_sample(self.reader, number, self.view, self.concepts, rng, at)
         except (BrokenSampleError, DataError) as error:
             broken.append(Broken(number, str(error), isinstance(error, DataError)))
             return None
@@ -205,69 +202,13 @@ class Steps(Dataset[Loaded]):
 
 
 def normalise(images: Tensor, wanted: Preprocess) -> Tensor:
-    """uint8 RGB images (n, 3, H, W) as the model's image tower wants them: float32, (x / 255 - mean) / std."""
+    """uint8 images (n, 3 or 1, H, W) as the model's image tower wants them: float32 RGB, (x / 255 - mean) / std."""
     mean = torch.tensor(wanted.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(wanted.std, device=images.device).view(1, 3, 1, 1)
-    return images.float().mul_(1 / (255 * std)).sub_(mean / std)
-
-
-def worker_count(wanted: int, *, cuda: bool) -> int:
-    """Number of loader processes: as wanted, or for -1 as many as pay.
-
-    A GPU is fed by one process a core, at most 8. On a CPU the model needs the cores more than the loader does, which
-    reads some hundred images a second in one process.
-    """
-    if wanted >= 0:
-        return wanted
-    return min(8, cores()) if cuda else max(1, cores() // 4)
-
-
-def cores() -> int:
-    """Processors for this rank: those of the machine, shared by the ranks that torchrun started on it."""
-    return max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-
-
-def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool) -> Iterator[Loaded]:
-    """The data of steps first..last-1 in order. With workers, each builds whole batches ahead of the loop."""
-    loader: DataLoader[Loaded | Parcel] = DataLoader(
-        Parcels(steps) if workers else steps,
-        batch_size=None,
-        sampler=range(first, last),
-        # Without a generator of its own the loader takes a number from torch's: a resumed run would see another stream.
-        generator=torch.Generator(),
-        num_workers=workers,
-        pin_memory=cuda,
-        prefetch_factor=2 if workers else None,
-        worker_init_fn=prepare_worker if workers else None,
-    )
-    with closing(guarded(iter(loader))) as batches:
-        for loaded in batches:
-            yield loaded.unpack() if isinstance(loaded, Parcel) else loaded
-
-
-def guarded(batches: Iterator[T]) -> Generator[T, None, None]:
-    """The batches; ends the loader processes with the loop, and says in words when one was killed."""
-    try:
-        yield from batches
-    except RuntimeError as error:
-        if "DataLoader worker" in str(error):
-            raise DataError(
-                f"a loader process died ({error}). If memory ran out, lower --workers; --resume auto goes on from the "
-                "last checkpoint"
-            ) from error
-        raise
-    finally:
-        # The processes ignore SIGTERM, which a scheduler sends to all: end them through their queues.
-        shutdown = getattr(batches, "_shutdown_workers", None)
-        if shutdown is not None:
-            shutdown()
-
-
-def prepare_worker(_: int) -> None:
-    import cv2
-
-    # One thread a worker: the processes are the parallelism. A Ctrl-C or a scheduler's SIGTERM reaches the whole group;
-    # the loop answers it with a checkpoint and ends the workers itself.
-    cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    scale, shift = 1 / (255 * std), mean / std
+    result = torch.empty((len(images), 3, *images.shape[2:]), device=images.device)
+    # A CPU makes both passes over one image while it lies in the cache; a GPU takes all of them in one kernel.
+    pieces = 1 if images.device.type == "cpu" else max(1, len(images))
+    for raw, into in zip(torch.split(images, pieces), torch.split(result, pieces), strict=True):
+        into.copy_(raw).mul_(scale).sub_(shift)
+    return result

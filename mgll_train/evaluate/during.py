@@ -25,7 +25,7 @@ from mgll_train.evaluate.pictures import Pack, Pictures, load_pictures
 from mgll_train.model import Preprocess, Tokenizer, TwoTowers
 from mgll_train.picture import View
 from mgll_train.stream import normalise
-from mgll_train.targets import Vocabulary
+from mgll_train.vocabulary import Vocabulary
 
 PROMPTS = ("category", "diagnostic")
 LEAST = 5  # positives, and negatives, that a concept is scored with: few enough for a small split

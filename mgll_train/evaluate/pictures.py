@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mgll_train.batch import Sample
+from mgll_train.batch import Sample, stack_images
 from mgll_train.budget import Broken
 from mgll_train.errors import DataError
 from mgll_train.picture import View
 from mgll_train.shards import Reader
-from mgll_train.stream import BrokenSampleError, guarded, prepare_worker, read_sample
-from mgll_train.targets import Vocabulary
+from mgll_train.stream import BrokenSampleError, read_sample
+from mgll_train.vocabulary import Vocabulary
+from mgll_train.workers import guarded, prepare_worker
 
 
 class Pictures(Dataset[tuple[int, Sample | Broken]]):
@@ -37,9 +38,9 @@ class Pictures(Dataset[tuple[int, Sample | Broken]]):
 
 @dataclass(frozen=True)
 class Pack:
-    """Readable samples of an evaluation batch: images (n, 3, H, W) uint8 (None for n = 0), their JSON and captions.
+    """Readable samples of an evaluation batch: images, their JSON and captions.
 
-    broken: what could not be read.
+    images: (n, 3 or 1, H, W) uint8, None for n = 0. broken: what could not be read.
 
     The images are stacked in the loader process: one shared memory file a batch, not one an image.
     """
@@ -52,13 +53,13 @@ class Pack:
 
 def _pack(entries: Sequence[tuple[int, Sample | Broken]]) -> Pack:
     samples = [entry for _, entry in entries if isinstance(entry, Sample)]
-    images = torch.stack([sample.image for sample in samples]) if samples else None
+    images = stack_images([sample.image for sample in samples]) if samples else None
     broken = tuple(entry for _, entry in entries if isinstance(entry, Broken))
     return Pack(images, tuple(s.meta for s in samples), tuple(s.caption for s in samples), broken)
 
 
-def load_pictures(pictures: Dataset[tuple[int, Sample | Broken]], batch: int, *, workers: int) -> Iterator[Pack]:
-    """Batches of at most `batch` samples for evaluation, in order."""
+def load_pictures(pictures: Dataset[tuple[int, Sample | Broken]], batch: int, *, workers: int) -> Generator[Pack]:
+    """Batches of at most `batch` samples for evaluation, in order. Close it where it is not read to its end."""
     loader: DataLoader[Any] = DataLoader(
         pictures,
         batch_size=batch,

@@ -12,6 +12,7 @@ out of that concept.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from mgll_train.evaluate.metrics import average_precision, bootstrap_auc
 from mgll_train.evaluate.pictures import Pictures, load_pictures
 from mgll_train.model import Preprocess, Tokenizer, TwoTowers
 from mgll_train.picture import View
-from mgll_train.stream import normalise, worker_count
-from mgll_train.targets import Vocabulary
+from mgll_train.stream import normalise
+from mgll_train.vocabulary import Vocabulary
+from mgll_train.workers import worker_count
 
 Floats = NDArray[np.float64]
 PROMPT_LEVELS = ("category", "diagnostic", "explanatory")
@@ -197,12 +199,13 @@ def _encode_images(
     device = next(model.parameters()).device
     features: list[Tensor] = []
     metas: list[Mapping[str, Any]] = []
-    for pack in load_pictures(pictures, batch, workers=workers):
-        budget.spend(pack.broken)
-        if pack.images is not None:
-            images = normalise(pack.images.to(device), wanted)
-            features.append(F.normalize(model.encode_image(images).float(), dim=-1).cpu())
-            metas += pack.metas
+    with closing(load_pictures(pictures, batch, workers=workers)) as packs:
+        for pack in packs:
+            budget.spend(pack.broken)
+            if pack.images is not None:
+                images = normalise(pack.images.to(device), wanted)
+                features.append(F.normalize(model.encode_image(images).float(), dim=-1).cpu())
+                metas += pack.metas
     if not features:
         raise DataError(f"none of the {len(pictures)} images can be read")
     return torch.cat(features), metas

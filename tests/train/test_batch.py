@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from mgll_data.schema import text_id  # noqa: E402
 from mgll_train.batch import Sample, collate, share_texts, text_key  # noqa: E402
 from mgll_train.errors import DataError, UserError  # noqa: E402
-from mgll_train.targets import Vocabulary  # noqa: E402
+from mgll_train.vocabulary import Vocabulary  # noqa: E402
 
 VOCABULARY = Vocabulary.load(
     {

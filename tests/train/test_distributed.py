@@ -16,7 +16,7 @@ from mgll_train import objectives  # noqa: E402
 from mgll_train.batch import Sample, collate, share_texts  # noqa: E402
 from mgll_train.gather import all_gather_rows, all_reduce_sum, rank, world_size  # noqa: E402
 from mgll_train.model import TwoTowers  # noqa: E402
-from mgll_train.targets import Vocabulary  # noqa: E402
+from mgll_train.vocabulary import Vocabulary  # noqa: E402
 
 LEVELS = ("modality", "category", "diagnostic", "explanatory")
 CONCEPTS = [f"fundus.c{i}" for i in range(12)]

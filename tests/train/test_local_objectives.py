@@ -18,7 +18,7 @@ from mgll_train.batch import CAPTION, Sample, collate, share_texts  # noqa: E402
 from mgll_train.errors import UserError  # noqa: E402
 from mgll_train.losses.sinkhorn import sinkhorn  # noqa: E402
 from mgll_train.model import TwoTowers  # noqa: E402
-from mgll_train.targets import Vocabulary  # noqa: E402
+from mgll_train.vocabulary import Vocabulary  # noqa: E402
 
 LEVELS = ("category", "explanatory")
 NAMES = ("mgca", "mlip", "plan")

@@ -29,9 +29,11 @@ COMMON: dict[str, Any] = {
     "keep": 9,
     "checkpoint_every": 2,
 }
-# `tiny` has BatchNorm in its image tower; the model of the other cases has none.
+# `tiny` has BatchNorm in its image tower; the model of the other cases has none. It has ReLU too: with one seed in
+# three some input of one lies within rounding of 0 in the first batch and its gradient comes and goes, in fp32 against
+# fp64 of one process as well. Seed 5 has none.
 CASES: dict[str, dict[str, Any]] = {
-    "tiny": {"model": "tiny", "objective": "mgll", "batch": 16},
+    "tiny": {"model": "tiny", "objective": "mgll", "batch": 16, "seed": 5},
     "accumulated": {"objective": "plan", "accumulate": 2, "evaluate_every": 2, "gradient_checkpointing": True},
     "fsdp": {"objective": "mgca", "fsdp": True, "accumulate": 2, "ema": 0.9, "evaluate_every": 2},
     "fsdp, locked": {"objective": "mgll", "fsdp": True, "lock": "text", "unlocked": 2},

@@ -22,10 +22,10 @@ from mgll_train.stream import (
     BrokenSampleError,
     Plan,
     Steps,
-    load_steps,
     normalise,
     read_sample,
 )
+from mgll_train.workers import load_steps
 
 Make = Callable[..., Path]
 
@@ -37,6 +37,7 @@ def test_normalise() -> None:
     for channel in range(3):
         assert out[0, channel, 0, 0].item() == pytest.approx(-wanted.mean[channel] / wanted.std[channel], rel=1e-5)
         assert out[1, channel, 0, 0].item() == pytest.approx((1 - wanted.mean[channel]) / wanted.std[channel], rel=1e-5)
+    assert torch.equal(normalise(images[:, :1], wanted), out)  # grey images are sent as one plane
 
 
 def steps(

@@ -1,0 +1,101 @@
+"""Loader processes: how many, how they start and end, and the steps that come from them in order."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, nullcontext
+from typing import TypeVar
+
+import torch
+from torch.utils.data import DataLoader
+
+from mgll_train.errors import DataError
+from mgll_train.loaded import Loaded, Parcel, Parcels, Slots
+from mgll_train.stream import Steps
+
+T = TypeVar("T")
+_AHEAD = 2  # steps that each loader process builds ahead
+
+
+def worker_count(wanted: int, *, cuda: bool) -> int:
+    """Number of loader processes: as wanted, or for -1 as many as pay.
+
+    A GPU is fed by one process a core, at most 8. On a CPU the model needs the cores more than the loader does, which
+    reads some hundred images a second in one process.
+    """
+    if wanted >= 0:
+        return wanted
+    return min(8, cores()) if cuda else max(1, cores() // 4)
+
+
+def cores() -> int:
+    """Processors for this rank: those of the machine, shared by the ranks that torchrun started on it."""
+    return max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool) -> Generator[Loaded]:
+    """The data of steps first..last-1 in order. With workers, each builds whole batches ahead of the loop.
+
+    Close the iterator where it is not read to its end: the loader processes end with it.
+    """
+    share = steps.plan.batch // steps.plan.world
+    # Those that the workers build ahead, the one that is handed over, and one more.
+    slots = Slots(workers * _AHEAD + 2, share * 3 * steps.view.size**2) if workers else None
+    loader: DataLoader[Loaded | Parcel] = DataLoader(
+        Parcels(steps, slots) if slots else steps,
+        batch_size=None,
+        sampler=range(first, last),
+        # Without a generator of its own the loader takes a number from torch's: a resumed run would see another stream.
+        generator=torch.Generator(),
+        num_workers=workers,
+        pin_memory=cuda,
+        prefetch_factor=_AHEAD if workers else None,
+        worker_init_fn=prepare_worker if workers else None,
+    )
+    with slots.awaited() if slots else nullcontext(), closing(guarded(iter(loader))) as batches:
+        for loaded in batches:
+            yield loaded.unpack() if isinstance(loaded, Parcel) else loaded
+
+
+def guarded(batches: Iterator[T]) -> Generator[T]:
+    """The batches; ends the loader processes with the loop, and says in words when one was killed."""
+    try:
+        yield from batches
+    except RuntimeError as error:
+        if "DataLoader worker" in str(error):
+            raise DataError(
+                f"a loader process died ({error}). If memory ran out, lower --workers; --resume auto goes on from the "
+                "last checkpoint"
+            ) from error
+        raise
+    finally:
+        # The processes ignore SIGTERM, which a scheduler sends to all: end them through their queues.
+        shutdown = getattr(batches, "_shutdown_workers", None)
+        if shutdown is not None:
+            shutdown()
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone: after a kill -9 it would wait for ever for its batch to be fetched."""
+    while os.getppid() == parent:
+        time.sleep(2)
+    os._exit(1)
+
+
+def prepare_worker(_: int) -> None:
+    """Set a loader process up; `worker_init_fn` of every DataLoader here."""
+    import cv2
+
+    parent = os.getppid()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    gc.freeze()  # what was loaded before the fork stays: collections need not look at it
+    # One thread a worker: the processes are the parallelism. A Ctrl-C or a scheduler's SIGTERM reaches the whole group;
+    # the loop answers it with a checkpoint and ends the workers itself.
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
