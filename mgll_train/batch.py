@@ -165,7 +165,7 @@ def _share(level: LevelBatch, batch: Batch) -> LevelBatch:
     width, size = level.tokens.shape[1], level.concepts.shape[1]
     packed = torch.cat([level.text_ids[:, None], level.tokens, _pack(torch.cat([level.concepts, level.about], 1))], 1)
     counts = gather.row_counts(packed)
-    everyone = gather.all_gather_rows(packed)
+    everyone = gather.all_gather_rows(packed, counts)
     ids, place = torch.unique(everyone[:, 0], return_inverse=True)
     rows = torch.arange(len(everyone), device=place.device)
     first = torch.full_like(ids, len(everyone)).scatter_reduce(0, place, rows, "amin")

@@ -9,6 +9,7 @@ Every rank must call the same collectives in the same order: a rank with nothing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,10 +28,11 @@ def rank() -> int:
 
 
 def all_reduce_sum(values: Tensor) -> Tensor:
-    """Sum over ranks of a tensor of equal shape on every rank. No gradient passes; the input is not changed."""
+    """Sum over ranks of a tensor of equal shape on every rank; with one rank the tensor itself. No gradient passes."""
+    if world_size() == 1:
+        return values.detach()
     total = values.detach().clone()
-    if world_size() > 1:
-        dist.all_reduce(total)
+    dist.all_reduce(total)
     return total
 
 
@@ -44,22 +46,23 @@ def row_counts(rows: Tensor) -> list[int]:
     return [int(count) for count in torch.cat(counts).tolist()]
 
 
-def all_gather_rows(rows: Tensor) -> Tensor:
+def all_gather_rows(rows: Tensor, counts: Sequence[int] | None = None) -> Tensor:
     """Concatenate `rows` of all ranks along dimension 0, in rank order; the ranks may hold different numbers of rows.
 
+    counts: how many rows every rank holds, where that is known: it saves an exchange that the host waits for.
     All other dimensions and the dtype must agree. Floating tensors carry gradients: the backward is the sum over ranks
     of the gradients of the gathered tensor, cut to this rank's rows.
     """
     if world_size() == 1:
         return rows
-    counts = row_counts(rows)
+    counts = row_counts(rows) if counts is None else counts
     if rows.requires_grad:
         gathered: Tensor = _GatherRows.apply(rows, counts)
         return gathered
     return _gather(rows, counts)
 
 
-def _gather(rows: Tensor, counts: list[int]) -> Tensor:
+def _gather(rows: Tensor, counts: Sequence[int]) -> Tensor:
     # Collectives want equal shapes, so short ranks are padded and the padding is cut off again.
     padded = rows.new_zeros((max(counts), *rows.shape[1:]))
     padded[: rows.shape[0]] = rows
@@ -70,7 +73,7 @@ def _gather(rows: Tensor, counts: list[int]) -> Tensor:
 
 class _GatherRows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, counts: list[int]) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, counts: Sequence[int]) -> Tensor:
         ctx.counts = counts
         return _gather(rows.detach(), counts)
 

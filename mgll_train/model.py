@@ -154,7 +154,8 @@ class TwoTowers(nn.Module):
         again = cut.number > 1 and torch.is_grad_enabled()
         number = 1 if cut.texts else cut.number
         encoded = in_pieces(self.encode_text, rows, number=number, size=cut.texts, again=again)
-        encoded = gather.all_gather_rows(encoded if encoded.dtype == torch.float64 else encoded.float())
+        encoded = encoded if encoded.dtype == torch.float64 else encoded.float()
+        encoded = gather.all_gather_rows(encoded, [part] * world)
         if total == 0:
             encoded = encoded[:total] + encoded.sum()
         sizes = [len(level.text_ids) for level in levels.values()]
@@ -168,8 +169,9 @@ class TwoTowers(nn.Module):
         """
         mine = own.any(0).nonzero()[:, 0]
         pooled, words, mask = self._cut(partial(parts.words, self.clip, trim=not self.pieces.texts), tokens[mine])
-        everyone = gather.all_gather_rows(mine)
-        encoded = gather.all_gather_rows(pooled if pooled.dtype == torch.float64 else pooled.float())
+        pooled = pooled if pooled.dtype == torch.float64 else pooled.float()
+        counts = gather.row_counts(mine)
+        everyone, encoded = gather.all_gather_rows(mine, counts), gather.all_gather_rows(pooled, counts)
         rows = torch.arange(len(everyone), device=mine.device)
         first = torch.full((len(tokens),), len(everyone) - 1, device=mine.device)
         first = first.scatter_reduce(0, everyone, rows, "amin")

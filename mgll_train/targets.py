@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mgll_train.losses.masks import as_number
+
 Unknown = Literal["mask", "negative"]
 
 
@@ -47,10 +49,11 @@ def match(
     spoken = (concepts | about).any(1)
     positive, negative = own, torch.ones_like(own)
     if spoken.any():  # free text names no concept and needs no product
-        asserted, named = concepts.to(torch.float32), (concepts | about).to(torch.float32)
+        asserted, named = as_number(concepts, torch.float32), as_number(concepts | about, torch.float32)
         size = asserted.sum(1)
         # Sums of 0/1 products below 256 are exact in every float type, so == is safe.
-        positive = own | ((present.to(torch.float32) @ asserted.T == size) & (size > 0) & ~about.any(1))
-        negative = (absent.to(torch.float32) @ named.T > 0) | ~spoken
+        fits = as_number(present, torch.float32) @ asserted.T == size
+        positive = own | (fits & ((size > 0) & ~about.any(1)))
+        negative = (as_number(absent, torch.float32) @ named.T > 0) | ~spoken
     valid = positive | negative if unknown == "mask" else torch.ones_like(positive)
-    return positive.to(torch.float32), valid
+    return as_number(positive, torch.float32), valid

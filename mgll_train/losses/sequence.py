@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mgll_train import gather
-from mgll_train.losses.soft_clip import MASKED
+from mgll_train.losses.masks import MASKED
 
 
 def attend(queries: Tensor, keys: Tensor, key_mask: Tensor, temperature: float) -> Tensor:

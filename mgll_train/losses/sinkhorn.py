@@ -23,8 +23,8 @@ def sinkhorn(scores: Tensor, *, epsilon: float = 0.05, iterations: int = 3) -> T
     log_codes = scores / epsilon
     for _ in range(iterations):
         # Over the samples of all ranks, for each prototype; then over the prototypes, for each sample.
-        mine = torch.logsumexp(log_codes, 0, keepdim=True) if len(log_codes) else log_codes
-        log_codes = log_codes - torch.logsumexp(gather.all_gather_rows(mine), 0)
+        mine = torch.logsumexp(log_codes, 0, keepdim=True)  # minus infinity from a rank without samples
+        log_codes = log_codes - torch.logsumexp(gather.all_gather_rows(mine, [1] * gather.world_size()), 0)
         log_codes = log_codes - torch.logsumexp(log_codes, 1, keepdim=True)
     return log_codes.exp()
 

@@ -16,19 +16,20 @@ from typing import Any, Literal, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mgll_train import gather
+from mgll_train.losses.masks import as_number
 
 
 class SmoothKl(NamedTuple):
-    """This rank's shares: the term, its floor (0), and the same divergence of the targets themselves.
+    """This rank's shares: the term, whose floor is 0, and the same divergence of the targets themselves.
 
     `of_targets` is not a bound of the term. It is the price that the term asks at the optimum of the soft CLIP term,
     whose coarse and fine distributions differ by nature. It costs as much as the term: 0 where it was not asked for.
     """
 
     loss: Tensor
-    floor: Tensor
     of_targets: Tensor
 
 
@@ -63,7 +64,7 @@ def smooth_kl(
             divergence, price = divergence + found[0], price + found[1]
             samples += found[2]
     share = gather.world_size() / samples if samples else 0.0
-    return SmoothKl(divergence * share, torch.zeros_like(price), (price * share).detach())
+    return SmoothKl(divergence * share, (price * share).detach())
 
 
 def _within(
@@ -73,13 +74,15 @@ def _within(
 
     None where fewer than two levels are in play or fewer than two samples are complete. Every rank must call it.
     """
-    in_play = gather.all_reduce_sum(torch.stack([matrix.sum() for matrix in holds])) > 0
+    labels = torch.stack([as_number(matrix, torch.float32).sum(1) for matrix in holds])  # of each level and image
+    in_play = gather.all_reduce_sum(labels.sum(1)) > 0
     chosen = [g for g, used in enumerate(in_play.tolist()) if used]
     if len(chosen) < 2:
         return None
-    complete = torch.stack([holds[g].any(1) for g in chosen]).all(0)
+    complete = (labels[chosen] > 0).all(0)
     everyone = bool(complete.all())
-    tuples, repeats = _label_tuples(torch.cat([holds[g] for g in chosen], 1)[complete])
+    carried = torch.cat([holds[g] for g in chosen], 1)
+    tuples, repeats = _label_tuples(carried if everyone else carried[complete])
     samples = float(repeats.sum())
     if samples < 2:
         return None
@@ -88,8 +91,7 @@ def _within(
     log_repeats = repeats.to(logits[0].dtype).log()
     predicted, wanted = [], []
     for g, lumps in zip(chosen, torch.split(tuples, widths, 1), strict=True):
-        scores = _mean_of_labels(logits[g] if everyone else logits[g][complete], lumps)
-        predicted.append(F.log_softmax(scores + log_repeats, 1))
+        predicted.append(_mean_of_labels(logits[g] if everyone else logits[g][complete], lumps) + log_repeats)
         if of_targets:
             kind = logits[g].dtype
             wanted.append(_log_target(holds[g][complete].to(kind), lumps.to(kind), repeats))
@@ -103,40 +105,48 @@ def _mean_of_labels(logits: Tensor, lumps: Tensor) -> Tensor:
     counts = lumps.sum(1)
     most = int(counts.max())
     if most * 16 > lumps.shape[1]:
-        return logits @ (lumps.to(logits.dtype) / counts[:, None]).T
+        return logits @ (as_number(lumps, logits.dtype) / counts[:, None]).T
     # Few labels of many: columns are picked, one label after another, which is far less work than the product.
     if most == 1:
-        return logits[:, lumps.to(torch.uint8).argmax(1)]
-    order = lumps.to(torch.uint8).topk(most, 1).indices
+        return logits.index_select(1, lumps.view(torch.uint8).argmax(1))
+    order = lumps.view(torch.uint8).topk(most, 1).indices
     shares = torch.gather(lumps, 1, order).to(logits.dtype) / counts[:, None]
-    return torch.stack([logits[:, order[:, m]] * shares[:, m] for m in range(most)]).sum(0)
+    return torch.stack([logits.index_select(1, order[:, m]) * shares[:, m] for m in range(most)]).sum(0)
 
 
-def _divergence(log_p: Sequence[Tensor]) -> Tensor:
-    """Sum over rows and levels of KL(P_level || mean over levels), from log probabilities (n, Q) a level."""
-    total: Tensor = _Divergence.apply(*log_p)
+def _divergence(scores: Sequence[Tensor]) -> Tensor:
+    """Sum over rows and levels of KL(P_level || mean over levels), P the softmax of the scores (n, Q) of a level."""
+    total: Tensor = _Divergence.apply(*scores)
     return total
 
 
 class _Divergence(torch.autograd.Function):
     """Its gradient by log P_level is P_level (log P_level - log M), the very terms that it sums: one pass serves both.
 
-    (The parts that come through M cancel: they add up to P_level, minus itself.)
+    (The parts that come through M cancel: they add up to P_level, minus itself.) By the scores it is that less P_level
+    times its sum over the row.
     """
 
     @staticmethod
-    def forward(ctx: Any, *log_p: Tensor) -> Tensor:
-        shares = [p.exp() for p in log_p]
+    def forward(ctx: Any, *scores: Tensor) -> Tensor:
+        terms = [F.log_softmax(level, 1) for level in scores]
+        shares = [term.exp() for term in terms]
         mean = torch.stack(shares).sum(0) if len(shares) > 2 else shares[0] + shares[-1]
         # Where every share has underflown to 0 the terms are 0: the logarithm must only stay finite.
-        log_mean = mean.clamp_min(torch.finfo(mean.dtype).tiny).log_().sub_(math.log(len(shares)))
-        terms = [(p - log_mean).mul_(share) for p, share in zip(log_p, shares, strict=True)]
-        ctx.save_for_backward(*terms)
-        return torch.stack([term.sum() for term in terms]).sum()
+        log_mean = mean.clamp_min_(torch.finfo(mean.dtype).tiny).log_().sub_(math.log(len(shares)))
+        for term, share in zip(terms, shares, strict=True):
+            term.sub_(log_mean).mul_(share)
+        rows = [term.sum(1, keepdim=True) for term in terms]
+        if any(ctx.needs_input_grad):
+            for term, share, row in zip(terms, shares, rows, strict=True):
+                term.addcmul_(share, row, value=-1)
+            ctx.save_for_backward(*terms)
+        return torch.cat(rows).sum()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
-        return tuple(grads[0] * term for term in ctx.saved_tensors)
+        return tuple(grads[0] * gradient for gradient in ctx.saved_tensors)
 
 
 def _log_target(labels: Tensor, lumps: Tensor, repeats: Tensor) -> Tensor:
@@ -153,7 +163,9 @@ def _label_tuples(rows: Tensor) -> tuple[Tensor, Tensor]:
     mine, mine_repeats = _distinct(rows, torch.ones(len(rows), dtype=torch.int64, device=rows.device))
     if gather.world_size() == 1:
         return mine, mine_repeats
-    return _distinct(gather.all_gather_rows(mine.to(torch.uint8)).bool(), gather.all_gather_rows(mine_repeats))
+    counts = gather.row_counts(mine)
+    everyone = gather.all_gather_rows(mine.to(torch.uint8), counts).bool()
+    return _distinct(everyone, gather.all_gather_rows(mine_repeats, counts))
 
 
 def _distinct(rows: Tensor, repeats: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +176,9 @@ def _distinct(rows: Tensor, repeats: Tensor) -> tuple[Tensor, Tensor]:
     """
     generator = torch.Generator().manual_seed(rows.shape[1])
     numbers = torch.randint(-(2**63), 2**63 - 1, (rows.shape[1],), generator=generator).to(rows.device)
-    keys, place = torch.unique((rows * numbers).sum(1), return_inverse=True)
+    row, column = rows.nonzero(as_tuple=True)
+    sums = torch.zeros(len(rows), dtype=torch.int64, device=rows.device).index_add(0, row, numbers[column])
+    keys, place = torch.unique(sums, return_inverse=True)
     order = torch.arange(len(rows), device=rows.device)
     first = torch.full_like(keys, len(rows)).scatter_reduce(0, place, order, "amin")
     return rows[first], torch.zeros_like(keys).index_add(0, place, repeats)

@@ -7,15 +7,14 @@ matrix is built.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mgll_train import gather
-
-# Finite stand-in for minus infinity: a row with every entry masked keeps finite gradients.
-MASKED = -1e30
+from mgll_train.losses.masks import MASKED, as_number, masked
 
 
 def soft_clip(
@@ -43,47 +42,82 @@ def soft_clip(
     if logits.shape[1] == 0:
         nothing = logits.sum()
         return nothing, nothing.detach()
-    if valid is not None and not torch.compiler.is_compiling() and valid.all():
-        valid = None  # all pairs known: no masks, no passes over them
-    world = gather.world_size()
-    positives = (targets if valid is None else torch.where(valid, targets, 0)).to(logits.dtype)
+    known = None if valid is None else as_number(valid, logits.dtype)
+    positives = targets.to(logits.dtype) if known is None else targets.to(logits.dtype) * known
     labels = positives.sum(1)
-    has = labels > 0
-    weights = positives / torch.where(has, labels, 1)[:, None]
-    shares = positives if norm == "images" else weights
-
-    scalars = torch.stack([has.sum().to(labels), labels.sum()])
-    totals = gather.all_reduce_sum(torch.cat([positives.sum(0), shares.sum(0), scalars]))
-    carriers, column_shares, (images, pairs) = torch.split(totals, [logits.shape[1], logits.shape[1], 2])
-    rows_total = _or_one(images if norm == "images" else pairs)
-    columns_total = _or_one(pairs)
+    has = labels.sign()
+    each = has / labels.clamp_min(torch.finfo(labels.dtype).tiny)  # 1 / labels, 0 without any
+    carriers, images = positives.sum(0), has.sum()[None]
+    shares = carriers if norm == "images" else each @ positives  # of the columns
+    if norm == "images":
+        carriers, images = torch.split(gather.all_reduce_sum(torch.cat([carriers, images])), [len(carriers), 1])
+        all_shares = carriers
+    else:
+        both = gather.all_reduce_sum(torch.cat([carriers, shares]))
+        carriers, all_shares = torch.split(both, [len(carriers), len(carriers)])
+    pairs = carriers.sum()[None]
+    half = gather.world_size() / 2
+    row_factor, column_factor = half / _or_one(images if norm == "images" else pairs), half / _or_one(pairs)
 
     alive = carriers > 0
     offset = torch.where(alive, carriers, 1).log() if counts == "instance" else torch.zeros_like(carriers)
-    offset = torch.where(alive, offset, MASKED)
-    scores = logits + offset if valid is None else torch.where(valid, logits + offset, MASKED)
-    # Rows of weights sum to 1 where there is a label, columns of shares to their total: no difference a pair is formed.
-    matched = (weights * logits).sum()
-    image_to_text = torch.where(has, torch.logsumexp(scores, 1), 0).sum() - matched
-
-    seen = torch.where(has[:, None] if valid is None else valid & has[:, None], logits, MASKED)
-    # Only K numbers a rank are exchanged for the columns; images never are.
-    column_lse = torch.logsumexp(gather.all_gather_rows(_logsumexp_rows(seen)), 0)
-    shared = matched if norm == "labels" else (shares * logits).sum()
-    text_to_image = (shares.sum(0) * column_lse).sum() - shared
-
-    loss = world * (image_to_text / rows_total + text_to_image / columns_total) / 2
+    loss: Tensor = _SoftClip.apply(
+        logits,
+        positives,
+        known,
+        has,
+        torch.where(alive, offset, MASKED),
+        row_factor * each + (column_factor if norm == "images" else column_factor * each),
+        row_factor * has,
+        column_factor * shares,
+        column_factor * all_shares,
+    )
     if not with_floor:
         return loss, torch.zeros_like(loss).detach()
+    weights = positives * each[:, None]
+    spread = positives if norm == "images" else weights
     image_floor = (weights * torch.where(alive, offset, 0) - torch.xlogy(weights, weights)).sum()
-    text_floor = -torch.xlogy(shares, shares / torch.where(alive, column_shares, 1)).sum()
-    floor = world * (image_floor / rows_total + text_floor / columns_total) / 2
-    return loss, floor.detach()
+    text_floor = -torch.xlogy(spread, spread / torch.where(alive, all_shares, 1)).sum()
+    return loss, (row_factor[0] * image_floor + column_factor[0] * text_floor).detach()
 
 
-def _logsumexp_rows(scores: Tensor) -> Tensor:
-    """logsumexp over dimension 0 as (1, K); (0, K) from a rank without images."""
-    return torch.logsumexp(scores, 0, keepdim=True) if scores.shape[0] else scores
+class _SoftClip(torch.autograd.Function):
+    """Both directions with their gradient in the same passes: softmax minus targets, by rows and by columns."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Tensor,
+        positives: Tensor,  # (n, K), 0 where unknown
+        known: Tensor | None,  # (n, K) 0 or 1
+        has: Tensor,  # (n,) 0 or 1: takes part
+        offset: Tensor,  # (K,) added to the logits of a row
+        matched: Tensor,  # (n,) factor of a row's matched logits, in both directions
+        row_factors: Tensor,  # (n,)
+        my_column_factors: Tensor,  # (K,): from this rank's images
+        column_factors: Tensor,  # (K,): from those of all ranks
+    ) -> Tensor:
+        scores = logits + offset if known is None else masked(logits + offset, known)
+        by_row = torch.softmax(scores, 1)
+        # Where the softmax is largest its logarithm has no error worth the name: no second pass of exponentials.
+        row_lse = scores.amax(1) - by_row.amax(1).log()
+
+        seen = masked(logits, has[:, None] if known is None else has[:, None] * known, out=scores)
+        mine = torch.logsumexp(seen, 0, keepdim=True).clamp_min_(MASKED)  # a rank may be without images
+        # Only K numbers a rank are exchanged for the columns; images never are.
+        world = gather.world_size()
+        column_lse = torch.logsumexp(gather.all_gather_rows(mine, [1] * world), 0) if world > 1 else mine[0]
+        pull = positives * matched[:, None]
+        if ctx.needs_input_grad[0]:
+            # Over ranks a column's gradient is the sum of those of all ranks' losses, so its factor is theirs together.
+            by_column = seen.sub_(column_lse).exp_().mul_(column_factors)
+            ctx.save_for_backward(by_row.mul_(row_factors[:, None]).add_(by_column).sub_(pull))
+        return (row_factors * row_lse).sum() + (my_column_factors * column_lse).sum() - pull.mul_(logits).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return grads[0] * ctx.saved_tensors[0], *(None,) * 8
 
 
 def _or_one(total: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mgll_train import gather
 from mgll_train.batch import Batch
 from mgll_train.errors import UserError
+from mgll_train.losses.cosines import cosines
 from mgll_train.model import Features, Widths
 
 LARGEST_LOG_SCALE = math.log(100)
@@ -68,18 +69,28 @@ class Objective(nn.Module):
 
     def shares(self, features: Features, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """This rank's share of the loss and of every scalar to report; by default `terms` of the cosines."""
-        # One product for all levels, divided by the images' lengths afterwards: n x K numbers, not n x D a level.
         image = features.image if features.image.dtype == torch.float64 else features.image.float()
-        texts = torch.cat([unit(features.text[level]) for level in self.levels])
-        lengths = image.square().sum(1, keepdim=True).clamp_min(1e-24)
-        parts = torch.split(
-            (image @ texts.T) * lengths.rsqrt(), [len(features.text[level]) for level in self.levels], 1
-        )
-        return self.terms(dict(zip(self.levels, parts, strict=True)), batch)
+        texts = torch.cat([unit(features.text[level]) for level in self.levels])  # one product for all levels
+        parts = torch.split(cosines(image, texts), [len(features.text[level]) for level in self.levels], 1)
+        return self.terms({level: part.contiguous() for level, part in zip(self.levels, parts, strict=True)}, batch)
 
     def terms(self, cosines: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """This rank's share of the loss, and of every scalar to report, from cosines (n, K) of every level."""
         raise NotImplementedError
+
+    def diagnostics(self, level: str, batch: Batch) -> dict[str, Tensor]:
+        """If `detailed`, this rank's shares of a level's `positives_per_row`, `unknown_share` and number of texts."""
+        if not self.detailed:
+            return {}
+        targets = batch.levels[level]
+        images, texts = targets.Y.shape
+        rows = torch.tensor(float(images), dtype=torch.float64, device=targets.Y.device)
+        total = gather.all_reduce_sum(rows) / gather.world_size()
+        return {
+            f"positives_per_row/{level}": (targets.Y > 0).sum() / total,
+            f"unknown_share/{level}": (~targets.valid).sum() / total / max(texts, 1),
+            f"texts/{level}": torch.tensor(float(texts), device=targets.Y.device),
+        }
 
     def clamp_(self) -> None:
         """Bring the logit scale back into [1, 100]; call it after every optimiser step."""
@@ -121,19 +132,6 @@ def non_finite(scalars: Mapping[str, Tensor]) -> list[str]:
     """Names of the scalars that are NaN or infinite."""
     finite = torch.stack([value.detach().isfinite().all() for value in scalars.values()]).tolist()
     return [name for name, fine in zip(scalars, finite, strict=True) if not fine]
-
-
-def diagnostics(level: str, batch: Batch) -> dict[str, Tensor]:
-    """This rank's shares of `positives_per_row/<level>`, `unknown_share/<level>` and `texts/<level>`."""
-    targets = batch.levels[level]
-    images, texts = targets.Y.shape
-    rows = torch.tensor(float(images), dtype=torch.float64, device=targets.Y.device)
-    total = gather.all_reduce_sum(rows) / gather.world_size()
-    return {
-        f"positives_per_row/{level}": (targets.Y > 0).sum() / total,
-        f"unknown_share/{level}": (~targets.valid).sum() / total / max(texts, 1),
-        f"texts/{level}": torch.tensor(float(texts), device=targets.Y.device),
-    }
 
 
 def unit(features: Tensor) -> Tensor:

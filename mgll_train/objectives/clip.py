@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from mgll_train.batch import CAPTION, Batch
 from mgll_train.losses.soft_clip import soft_clip
-from mgll_train.objectives import Objective, diagnostics
+from mgll_train.objectives import Objective
 
 
 class Clip(Objective):
@@ -24,10 +23,9 @@ class Clip(Objective):
         super().__init__((CAPTION,), temperature)
 
     def terms(self, cosines: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Share of the loss and of the scalars `clip`, `floor/clip`, `floor/loss`, `unique_texts`, `logit_scale`."""
+        """Share of the loss and of the scalars `clip`, `floor/clip`, `floor/loss`, `logit_scale`."""
         scale = self.logit_scale.exp()
         loss, floor = soft_clip(scale * cosines[CAPTION], batch.levels[CAPTION].own.float())
-        texts = torch.tensor(float(cosines[CAPTION].shape[1]))
-        shares = {"clip": loss, "floor/clip": floor, "floor/loss": floor, "unique_texts": texts, "logit_scale": scale}
-        shares |= diagnostics(CAPTION, batch)
+        shares = {"clip": loss, "floor/clip": floor, "floor/loss": floor, "logit_scale": scale}
+        shares |= self.diagnostics(CAPTION, batch)
         return loss, {name: value.detach() for name, value in shares.items()}

@@ -21,7 +21,7 @@ from mgll_train.losses.sequence import attend, mean_over_samples, sequence_nce
 from mgll_train.losses.sinkhorn import swapped_prediction
 from mgll_train.losses.soft_clip import soft_clip
 from mgll_train.model import Features, Widths
-from mgll_train.objectives import Objective, diagnostics, unit
+from mgll_train.objectives import Objective, unit
 
 
 class Mgca(Objective):
@@ -77,7 +77,7 @@ class Mgca(Objective):
         )
         loss = self.weights[0] * ita + self.weights[1] * cta + self.weights[2] * cpa
         scalars = {"ita": ita, "cta": cta, "cpa": cpa, "floor/ita": 2 * floor, "logit_scale": scale}
-        scalars |= {"floor/loss": self.weights[0] * 2 * floor, **diagnostics(CAPTION, batch)}
+        scalars |= {"floor/loss": self.weights[0] * 2 * floor, **self.diagnostics(CAPTION, batch)}
         return loss, {name: value.detach() for name, value in scalars.items()}
 
 

@@ -20,7 +20,7 @@ from mgll_train.errors import UserError
 from mgll_train.losses.pointwise import pointwise
 from mgll_train.losses.smooth_kl import smooth_kl
 from mgll_train.losses.soft_clip import soft_clip
-from mgll_train.objectives import LARGEST_LOG_SCALE, Objective, diagnostics
+from mgll_train.objectives import LARGEST_LOG_SCALE, Objective
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"weights": (0.5, 1.0, 1.0), "pointwise_reduction": "eq4", "kl_reduction": "sum"},
@@ -87,23 +87,23 @@ class Mgll(Objective):
         """Share of the loss and of the scalars `soft_clip/<level>`, `pointwise/<level>`, `smooth_kl`, floors, ..."""
         scale = self.logit_scale.exp()
         logits = {level: scale * cosines[level] for level in self.levels}
-        texts = torch.tensor(float(sum(matrix.shape[1] for matrix in logits.values())))
-        shares = {"logit_scale": scale, "unique_texts": texts}
+        shares = {"logit_scale": scale}
         for level in self.levels:
-            shares |= diagnostics(level, batch)
+            shares |= self.diagnostics(level, batch)
+        if self.detailed:
+            shares["unique_texts"] = torch.tensor(float(sum(matrix.shape[1] for matrix in logits.values())))
         # The scale stays in the graph of a batch without texts, so that its gradient is 0 and not missing.
-        loss = floor = scale * 0
+        loss = scale * 0
         for weight, term in zip(self.weights, (self._soft_clip, self._pointwise, self._smooth_kl), strict=True):
             if weight > 0:
-                value, bound, reported = term(logits, cosines, batch)
-                loss, floor = loss + weight * value, floor + weight * bound
+                value, reported = term(logits, cosines, batch)
+                loss = loss + weight * value
                 shares |= reported
-        shares["floor/loss"] = floor
         return loss, {name: value.detach() for name, value in shares.items()}
 
     def _soft_clip(
         self, logits: Mapping[str, Tensor], cosines: Mapping[str, Tensor], batch: Batch
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         reported: dict[str, Tensor] = {}
         values, floors = [], []
         for level, factor in self.level_weights.items():
@@ -117,51 +117,50 @@ class Mgll(Objective):
                 with_floor=self.detailed,
             )
             reported[f"soft_clip/{level}"] = value
+            values.append(factor * value)
             if self.detailed:
                 reported[f"floor/soft_clip/{level}"] = floor
-            values.append(factor * value)
-            floors.append(factor * floor)
-        return torch.stack(values).sum(), torch.stack(floors).sum(), reported
+                floors.append(factor * floor)
+        if self.detailed:  # the floor of the other terms is 0
+            reported["floor/loss"] = self.weights[0] * torch.stack(floors).sum()
+        return torch.stack(values).sum(), reported
 
     def _pointwise(
         self, logits: Mapping[str, Tensor], cosines: Mapping[str, Tensor], batch: Batch
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         reported: dict[str, Tensor] = {}
         values = []
-        bias: Tensor | float = 0.0 if self.bias is None else self.bias
         for level, factor in self.level_weights.items():
             targets = batch.levels[level]
             own = self.pointwise_logit_scale
-            scores = logits[level] if own is None else own.exp() * cosines[level]
-            value, floor = pointwise(
-                scores,
+            value = pointwise(
+                logits[level] if own is None else own.exp() * cosines[level],
                 targets.Y,
                 targets.valid,
                 reduction=self.pointwise_reduction,
                 count_weighted=self.count_weighted,
-                bias=bias,
+                bias=self.bias,
             )
-            reported |= {f"pointwise/{level}": value, f"floor/pointwise/{level}": floor}
+            reported[f"pointwise/{level}"] = value
             values.append(factor * value)
         if self.bias is not None:
             reported["pointwise_bias"] = self.bias
         if self.pointwise_logit_scale is not None:
             reported["pointwise_logit_scale"] = self.pointwise_logit_scale.exp()
-        total = torch.stack(values).sum()
-        return total, torch.zeros_like(total), reported
+        return torch.stack(values).sum(), reported
 
     def _smooth_kl(
         self, logits: Mapping[str, Tensor], cosines: Mapping[str, Tensor], batch: Batch
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         targets = [batch.levels[level].Y for level in self.levels]
         predicted = [logits[level] for level in self.levels]
         term = smooth_kl(
             predicted, targets, reduction=self.kl_reduction, kinds=batch.modality, of_targets=self.detailed
         )
-        reported = {"smooth_kl": term.loss, "floor/smooth_kl": term.floor}
+        reported = {"smooth_kl": term.loss}
         if self.detailed:
             reported["smooth_kl_of_targets"] = term.of_targets
-        return term.loss, term.floor, reported
+        return term.loss, reported
 
     def clamp_(self) -> None:
         """Bring both logit scales back into [1, 100]; call it after every optimiser step."""

@@ -25,7 +25,7 @@ from mgll_train.losses.sequence import attend, mean_over_samples, sequence_nce
 from mgll_train.losses.sinkhorn import sinkhorn, swapped_prediction
 from mgll_train.losses.soft_clip import soft_clip
 from mgll_train.model import Features, Widths
-from mgll_train.objectives import Objective, diagnostics, unit
+from mgll_train.objectives import Objective, unit
 
 WEIGHTS = {"augmented": 1.0, "divergence": 0.1, "local": 1.0, "category": 1.0, "matching": 0.5, "swapping": 0.5}
 
@@ -106,7 +106,7 @@ class Mlip(Objective):
         for name, value in terms.items():
             loss = loss + self.weights[name] * value
         scalars = {"clip": clip, **terms, "floor/clip": floor, "floor/loss": floor, "logit_scale": scale}
-        scalars |= diagnostics(CAPTION, batch)
+        scalars |= self.diagnostics(CAPTION, batch)
         return loss, {name: value.detach() for name, value in scalars.items()}
 
     def _entities(self, features: Features, level: LevelBatch) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from mgll_train.heads import LocalHeads
 from mgll_train.losses.sequence import mean_over_samples, sequence_nce
 from mgll_train.losses.soft_clip import soft_clip
 from mgll_train.model import Features, Widths
-from mgll_train.objectives import Objective, diagnostics
+from mgll_train.objectives import Objective
 
 
 class Plan(Objective):
@@ -67,7 +67,7 @@ class Plan(Objective):
         local = self._local(*self.heads.local(features), running)
         loss = clip + self.local_weight * local
         scalars = {"clip": clip, "local": local, "floor/clip": floor, "floor/loss": floor, "logit_scale": scale}
-        scalars |= {"stages": torch.tensor(float(running)), **diagnostics(CAPTION, batch)}
+        scalars |= {"stages": torch.tensor(float(running)), **self.diagnostics(CAPTION, batch)}
         return loss, {name: value.detach() for name, value in scalars.items()}
 
     def _local(self, patches: Tensor, words: Tensor, mask: Tensor, running: int) -> Tensor:
