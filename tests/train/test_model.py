@@ -53,12 +53,13 @@ def test_tiny_is_found_where_the_package_is_installed_without_a_checkout(tmp_pat
 
 def test_trimmed_text_equals_open_clip(small):
     model, _, tokenizer = small
+    model.double()  # a sum over fewer tokens rounds differently in fp32
     tokens = tokenizer(["one", "moderate non-proliferative retinopathy with exudates", "word " * 100])
     with torch.no_grad():
         expected = model.clip.encode_text(tokens)
-        torch.testing.assert_close(model.encode_text(tokens), expected, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(model.encode_text(tokens), expected, rtol=1e-12, atol=1e-12)
         short = model.encode_text(tokens[:2])
-    torch.testing.assert_close(short, expected[:2], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(short, expected[:2], rtol=1e-12, atol=1e-12)
 
 
 def batch_of(tokenizer, image_size, levels):
@@ -89,7 +90,7 @@ def test_forward_encodes_each_unique_text_once_and_equals_the_towers(small):
     for level in texts:
         assert features.text[level].shape == (len(texts[level]), 32)
         alone = model.encode_text(batch.levels[level].tokens)
-        torch.testing.assert_close(features.text[level], alone, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(features.text[level], alone, rtol=1e-5, atol=1e-5)
 
 
 def test_batch_without_texts_reaches_every_parameter(small):

@@ -28,7 +28,7 @@ def clip(vision=VIT, **text):
 
 
 def same(one, two):
-    torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
