@@ -7,7 +7,7 @@ whatever the number of ranks. `share_texts` gives every rank the texts of the gl
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +26,7 @@ KNOWN_LEVELS = frozenset(level for levels in LEVELS.values() for level in levels
 
 Tokenizer = Callable[[list[str]], Tensor]
 
+NO_TEXT = -(1 << 63)  # fills the rows of images with fewer texts than others
 _BITS = 62  # flags in one int64
 
 
@@ -58,7 +59,10 @@ class LevelBatch:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (n, 3 or 1, H, W) as the samples hold them, uids, concept flags (n, C) bool, and every level's texts."""
+    """Images (n, 3 or 1, H, W) as the samples hold them, uids, concept flags (n, C) bool, and every level's texts.
+
+    held: for each level the ids (n, M) int64 of all texts that the images carry, whether the batch brings them or not.
+    """
 
     images: Tensor
     uids: tuple[str, ...]
@@ -68,6 +72,7 @@ class Batch:
     unknown: Unknown
     shared: bool = False  # whether the texts are those of the global batch
     modality: Tensor | None = None  # (n,) int64: place in schema.MODALITIES; None where all images are of one
+    held: Mapping[str, Tensor] = field(default_factory=dict)
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory."""
@@ -80,12 +85,13 @@ class Batch:
     def map(self, change: Callable[[Tensor], Any]) -> Batch:
         """The same batch with every tensor changed."""
         levels = {
-            name: LevelBatch(**{field.name: change(getattr(level, field.name)) for field in fields(level)})
+            name: LevelBatch(**{part.name: change(getattr(level, part.name)) for part in fields(level)})
             for name, level in self.levels.items()
         }
         images, present, absent = (change(tensor) for tensor in (self.images, self.present, self.absent))
         modality = None if self.modality is None else change(self.modality)
-        return replace(self, images=images, present=present, absent=absent, levels=levels, modality=modality)
+        held = {name: change(ids) for name, ids in self.held.items()}
+        return replace(self, images=images, present=present, absent=absent, levels=levels, modality=modality, held=held)
 
 
 def stack_images(images: Sequence[Tensor]) -> Tensor:
@@ -132,6 +138,7 @@ def collate(
     present, absent, _ = vocabulary.image_states(metas)
     absent = absent | vocabulary.other_modalities(metas)
     batch: dict[str, LevelBatch] = {}
+    held: dict[str, Tensor] = {}
     for level in levels:
         if level not in KNOWN_LEVELS:
             raise UserError(f"unknown level {level!r}; known: {', '.join(sorted(KNOWN_LEVELS))}")
@@ -139,14 +146,15 @@ def collate(
         texts = _unique_texts(metas, level, texts_per_level, drawing) if drawn is None or level in drawn else []
         tokens = tokenizer([text["text"] for text in texts]) if texts else tokenizer([""])[:0]
         concepts, about = vocabulary.text_concepts(texts), vocabulary.text_about(texts)
-        own = carried(metas, level, texts)
-        targets, valid = match(present, absent, concepts, about, own, unknown)
         ids = torch.tensor([text_key(text["id"]) for text in texts], dtype=torch.int64)
+        held[level] = _held(metas, level)
+        own = carried(held[level], ids)
+        targets, valid = match(present, absent, concepts, about, own, unknown)
         batch[level] = LevelBatch(ids, tokens.to(torch.int64), concepts, about, own, targets, valid)
     images = stack_images([sample.image for sample in samples])
     modality = torch.tensor([MODALITIES.index(meta["modality"]) for meta in metas], dtype=torch.int64)
     uids = tuple(meta["uid"] for meta in metas)
-    return Batch(images, uids, present, absent, batch, unknown, modality=modality)
+    return Batch(images, uids, present, absent, batch, unknown, modality=modality, held=held)
 
 
 def share_texts(batch: Batch) -> Batch:
@@ -158,23 +166,20 @@ def share_texts(batch: Batch) -> Batch:
     """
     if batch.shared or gather.world_size() == 1:
         return replace(batch, shared=True)
-    return replace(batch, levels={name: _share(level, batch) for name, level in batch.levels.items()}, shared=True)
+    return replace(batch, levels={name: _share(name, batch) for name in batch.levels}, shared=True)
 
 
-def _share(level: LevelBatch, batch: Batch) -> LevelBatch:
+def _share(name: str, batch: Batch) -> LevelBatch:
+    level = batch.levels[name]
     width, size = level.tokens.shape[1], level.concepts.shape[1]
     packed = torch.cat([level.text_ids[:, None], level.tokens, _pack(torch.cat([level.concepts, level.about], 1))], 1)
-    counts = gather.row_counts(packed)
-    everyone = gather.all_gather_rows(packed, counts)
+    everyone = gather.all_gather_rows(packed)
     ids, place = torch.unique(everyone[:, 0], return_inverse=True)
     rows = torch.arange(len(everyone), device=place.device)
     first = torch.full_like(ids, len(everyone)).scatter_reduce(0, place, rows, "amin")
     tokens, flags = everyone[first, 1 : 1 + width], _unpack(everyone[first, 1 + width :], 2 * size)
     concepts, about = flags[:, :size], flags[:, size:]
-
-    start = sum(counts[: gather.rank()])
-    own = torch.zeros(level.own.shape[0], len(ids), dtype=torch.bool, device=ids.device)
-    own[:, place[start : start + counts[gather.rank()]]] = level.own
+    own = carried(batch.held[name], ids)
     targets, valid = match(batch.present, batch.absent, concepts, about, own, batch.unknown)
     return LevelBatch(ids, tokens, concepts, about, own, targets, valid)
 
@@ -196,6 +201,12 @@ def _unpack(words: Tensor, size: int) -> Tensor:
 def _with_caption(sample: Sample) -> Mapping[str, Any]:
     caption = {"id": text_id(CAPTION, sample.caption), "text": sample.caption, "concepts": []}
     return {**sample.meta, "texts": {**sample.meta["texts"], CAPTION: [caption]}}
+
+
+def _held(metas: Sequence[Mapping[str, Any]], level: str) -> Tensor:
+    rows = [[text_key(text["id"]) for text in meta["texts"].get(level, ())] for meta in metas]
+    most = max(map(len, rows))
+    return torch.tensor([row + [NO_TEXT] * (most - len(row)) for row in rows], dtype=torch.int64).view(len(rows), most)
 
 
 def _draw(texts: Iterable[dict[str, Any]], limit: int, key: str) -> list[dict[str, Any]]:

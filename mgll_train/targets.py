@@ -6,10 +6,8 @@ hold, or nobody has looked. All of it is matrix products over concepts; nothing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,18 +16,14 @@ from mgll_train.losses.masks import as_number
 Unknown = Literal["mask", "negative"]
 
 
-def carried(samples: Sequence[Mapping[str, Any]], level: str, texts: Sequence[Mapping[str, Any]]) -> Tensor:
-    """(n, K) bool: whether the sample carries the text's id at this level."""
-    column = {text["id"]: k for k, text in enumerate(texts)}
-    own = np.zeros(len(samples) * len(texts), dtype=np.bool_)
-    places = [
-        row * len(texts) + column[text["id"]]
-        for row, sample in enumerate(samples)
-        for text in sample["texts"].get(level, ())
-        if text["id"] in column
-    ]
-    own[places] = True  # by numpy: torch needs ten times as long for so few
-    return torch.from_numpy(own.reshape(len(samples), len(texts)))
+def carried(held: Tensor, ids: Tensor) -> Tensor:
+    """(n, K) bool: whether an image carries a text, by its own ids held (n, M) and the texts' (K,) int64, ascending."""
+    own = torch.zeros(len(held), len(ids) + 1, dtype=torch.bool, device=held.device)
+    if len(ids):
+        place = torch.searchsorted(ids, held).clamp_max_(len(ids) - 1)
+        # Texts that are not among them fall into a column that is cut off.
+        own.scatter_(1, torch.where(ids[place] == held, place, len(ids)), True)
+    return own[:, :-1].contiguous()
 
 
 def match(

@@ -54,6 +54,14 @@ def make(number, levels=LEVELS, labelled=True):
     return Sample(image, meta, f"caption {number % 5}")
 
 
+def drawn(number):
+    """One sample with four texts at a level, of which it may bring fewer; half of them say nothing of a concept."""
+    one = make(number)
+    texts = dict(one.meta["texts"])
+    texts["explanatory"] = [text("explanatory", f"remark {(number + i) % 6}") for i in range(4)]
+    return Sample(one.image, {**one.meta, "texts": texts}, one.caption)
+
+
 def tokenizer(texts):
     tokens = torch.zeros(len(texts), 10, dtype=torch.int64)
     for row, words in enumerate(texts):
@@ -129,6 +137,7 @@ CASES = {
         "mask",
     ),
     "a rank without texts": ([make(i, ()) for i in range(3)], [make(i) for i in range(3, 9)], "mgll", MGLL, "mask"),
+    "drawn texts": ([drawn(i) for i in range(5)], [drawn(i) for i in range(5, 14)], "mgll", MGLL, "mask"),
     "no texts": ([make(i, ()) for i in range(3)], [make(i, ()) for i in range(3, 8)], "mgll", MGLL, "mask"),
     "one image": ([make(0)], [make(i) for i in range(1, 6)], "mgll", MGLL, "mask"),
     "clip": ([make(i) for i in range(5)], [make(i) for i in range(5, 14)], "clip", {}, "mask"),
@@ -136,8 +145,13 @@ CASES = {
 }
 
 
-def batch_of(samples, objective, unknown):
-    return share_texts(collate(samples, objective.levels, VOCABULARY, tokenizer, unknown))
+def batch_of(samples, objective, unknown, texts=None):
+    return share_texts(collate(samples, objective.levels, VOCABULARY, tokenizer, unknown, texts))
+
+
+def limit(case):
+    """Most texts of a sample at a level."""
+    return 1 if case == "drawn texts" else None
 
 
 def build(case):
@@ -158,7 +172,7 @@ def work(number, port_file, out):
     found = {}
     for case, (first, second, _, _, unknown) in CASES.items():
         objective = build(case)
-        batch = batch_of(second if number else first, objective, unknown)
+        batch = batch_of(second if number else first, objective, unknown, limit(case))
         step = nn.parallel.DistributedDataParallel(Step(objective))
         found[case] = outcome(step, batch)
         found[case]["encoded"] = step.module.model.clip.encoded
@@ -190,7 +204,7 @@ def ranks(tmp_path_factory):
 def test_two_ranks_equal_one_process(ranks, case):
     first, second, _, _, unknown = CASES[case]
     objective = build(case)
-    batch = batch_of(first + second, objective, unknown)
+    batch = batch_of(first + second, objective, unknown, limit(case))
     step = Step(objective)
     alone = outcome(step, batch)
     close = {"rtol": 1e-10, "atol": 1e-10}

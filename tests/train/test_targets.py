@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mgll_data.schema import text_id  # noqa: E402
+from mgll_train.batch import NO_TEXT, text_key  # noqa: E402
 from mgll_train.errors import DataError, UserError  # noqa: E402
 from mgll_train.targets import carried, match  # noqa: E402
 from mgll_train.vocabulary import Vocabulary  # noqa: E402
@@ -84,7 +85,12 @@ def positives(vocabulary, samples, level, texts, unknown="mask"):
     """Targets (n, K) and valid (n, K) of samples and texts, as `batch.collate` works them out."""
     present, absent, _ = vocabulary.image_states(samples)
     absent = absent | vocabulary.other_modalities(samples)
-    own = carried(samples, level, texts)
+    ids = torch.tensor([text_key(text["id"]) for text in texts])
+    keys = [[text_key(text["id"]) for text in one["texts"].get(level, ())] for one in samples]
+    held = torch.tensor([[*row, *[NO_TEXT] * (9 - len(row))] for row in keys])
+    order = ids.argsort()
+    own = torch.zeros(len(samples), len(texts), dtype=torch.bool)
+    own[:, order] = carried(held, ids[order])
     return match(present, absent, vocabulary.text_concepts(texts), vocabulary.text_about(texts), own, unknown)
 
 
