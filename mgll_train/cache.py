@@ -7,17 +7,18 @@ the shard is read where it lies, and the run is told once.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from mgll_train.errors import DataError
+from mgll_train.lock import free, locked
 from mgll_train.shards import Shard
 
 PIECE = 1 << 22
+SPARE = 10**9  # bytes that other programs of the node keep on its disk
 
 
 class Cache:
@@ -47,7 +48,7 @@ class Cache:
                     return shard.path
                 self.folder.mkdir(parents=True, exist_ok=True)
                 # Others that want the same shard wait here, and find it.
-                with _locked(self.folder / f"{shard.sha256}.lock"):
+                with locked(self.folder / f"{shard.sha256}.lock"):
                     if not _whole(copy, shard) and not self._copy(shard, copy):
                         return shard.path
             os.utime(copy)
@@ -60,9 +61,12 @@ class Cache:
         part = copy.with_suffix(".part")
         try:
             with part.open("wb") as file:
-                with _locked(self.folder / "room.lock"):
+                with locked(self.folder / "room.lock"):
                     if not self._make_room(shard.bytes, part):
                         self._give_up(f"its limit of {self.limit / 1e9:g} GB is reached")
+                        return False
+                    if shutil.disk_usage(self.folder).free < shard.bytes + SPARE:
+                        self._give_up(f"less than {SPARE / 1e9:g} GB of its disk would be left")
                         return False
                     # The space is taken before the copy: a full disk shows now, and others count it.
                     os.posix_fallocate(file.fileno(), 0, shard.bytes)
@@ -84,7 +88,8 @@ class Cache:
         for path in sorted(held, key=lambda path: held[path].st_mtime):
             if total + wanted <= self.limit:
                 break
-            if path.stem not in self._used:
+            # A copy that another run is writing stays; one that a killed run has left goes.
+            if path.stem not in self._used and (path.suffix == ".tar" or free(path.with_suffix(".lock"))):
                 path.unlink(missing_ok=True)
                 total -= held[path].st_size
         return total + wanted <= self.limit
@@ -109,11 +114,3 @@ def _whole(copy: Path, shard: Shard) -> bool:
         return copy.stat().st_size == shard.bytes
     except FileNotFoundError:
         return False
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # The system drops the lock with the process, whatever ends it.
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -50,6 +50,12 @@ def found(folder: Path) -> list[Path]:
     return sorted((path for path in folder.iterdir() if _NAME.match(path.name)), key=lambda p: p.name, reverse=True)
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove what a run that was killed while it wrote has left; no other run may be writing."""
+    for part in folder.glob("step-*.pt.part"):
+        part.unlink()
+
+
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU. Raises DataError if it is damaged or was not written by this program."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,6 +11,8 @@ from types import FrameType
 import torch
 
 from mgll_train import gather
+
+PATIENCE = 1.0  # seconds between two Ctrl-C of a person
 
 
 class Stop:
@@ -26,13 +29,22 @@ class Stop:
 
 @contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """Turn the first SIGTERM or SIGINT into a request to stop after the step; a second one acts as usual."""
+    """Turn SIGTERM and SIGINT into a request to stop after the step; a second Ctrl-C, a second later, acts as usual.
+
+    A signal may come twice at once: from the scheduler or the terminal, which reach every process, and from torchrun,
+    which passes it on.
+    """
     stop = Stop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    asked_at = float("inf")
 
-    def ask(number: int, _: FrameType | None) -> None:
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked_at
+        usual = before[signal.SIGINT]
+        if number == signal.SIGINT and time.monotonic() > asked_at + PATIENCE and callable(usual):
+            usual(number, frame)
         stop.asked = True
-        signal.signal(number, before[signal.Signals(number)])
+        asked_at = min(asked_at, time.monotonic())
 
     for number in before:
         signal.signal(number, ask)

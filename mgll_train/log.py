@@ -103,8 +103,8 @@ class Log:
             self.say(f"step {step} of {self._total}  {news}")
 
     def evaluated(self, step: int, values: Mapping[str, float]) -> None:
-        """Write figures of an evaluation after `step` steps, and print them."""
-        if self._speaks:
+        """Write figures of an evaluation after `step` steps, and print them; none of one that was stopped."""
+        if self._speaks and values:
             self._write(step, values)
             shown = "  ".join(f"{name.removeprefix('val/')} {value:.3g}" for name, value in values.items())
             self.say(f"val at step {step}  {shown}")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,8 +20,9 @@ from mgll_train.budget import Budget
 from mgll_train.cache import Cache
 from mgll_train.config import Config
 from mgll_train.errors import DataError, InterruptedRun, NonFiniteError, UserError
-from mgll_train.evaluate.during import Validation
+from mgll_train.evaluate.during import Validation, val_shards
 from mgll_train.interrupt import stop_on_signal
+from mgll_train.lock import alone
 from mgll_train.log import Log
 from mgll_train.memory import explained
 from mgll_train.model import Preprocess
@@ -42,7 +44,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
     Raises UserError for input that cannot work or needs too much memory, DataError for damaged shards or too many
     broken samples, NonFiniteError, and InterruptedRun after SIGTERM or SIGINT, when a checkpoint has been written.
     """
-    with ranks.joined() as device, explained(config, gather.rank()):
+    with ranks.joined() as device, explained(config, gather.rank()), alone(out, device) as log_lines:
         rank, world = gather.rank(), gather.world_size()
         workers = worker_count(config.workers, cuda=device.type == "cuda")
         if device.type == "cpu":
@@ -56,9 +58,10 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         datasets = shards.find(patterns)
         identity = shards.identity(datasets)
         listed = shards.split_shards(datasets, "train")
+        watched = val_shards(datasets) if config.evaluate_every else []
         if config.verify:
             verify(listed, device, cores())
-        cache = Cache(config.cache, int(config.cache_gb * 1e9), listed)
+        cache = Cache(config.cache, int(config.cache_gb * 1e9), [*listed, *watched])
         reader = shards.Reader(listed, cache.path)
         vocabulary = shards.vocabulary(datasets)
         total = total_steps(
@@ -73,15 +76,17 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         # From where
         first = 0
         state = None
-        log_lines: list[str] = []
         saved = checkpoint.newest(out / "checkpoints")
         if saved is not None:
-            path, state, log_lines = saved
+            path, state, damaged = saved
+            log_lines += damaged
             if not resume:
                 raise UserError(
                     f"{out} holds a run (at step {state['step']}): --resume auto goes on, or give another --out"
                 )
             checkpoint.refuse_other_run(path, state, config.identity(), identity)
+            if rank == 0:
+                checkpoint.remove_parts(out / "checkpoints")
             first = state["step"]
             log_lines.append(f"resumed from {path.name}")
 
@@ -100,7 +105,6 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         if state is not None:
             checkpoint.restore_rng(state["rng"], rank, device)
         elif rank == 0:
-            out.mkdir(parents=True, exist_ok=True)
             settings = {**config.identity(), "datasets": list(identity)}
             (out / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
@@ -125,9 +129,14 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
             notes=cache.notes,
         )
         budget = Budget(config.broken, len(reader))
-        validation = None
-        if config.evaluate_every:
-            validation = Validation(datasets, vocabulary, training.wanted, training.tokenizer)
+        validation = Validation(
+            shards.Reader(watched, cache.path),
+            vocabulary,
+            training.wanted,
+            training.tokenizer,
+            workers=workers,
+            broken=config.broken,
+        )
 
         def save(step: int) -> Path:
             rng, learnt = checkpoint.rng_state(device), training.state()
@@ -144,6 +153,8 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                     "manifests": list(identity),
                 }
                 path = checkpoint.save(out / "checkpoints", state, config.keep)
+            # A rank that ended before the file is whole would make its launcher end them all.
+            gather.all_reduce_sum(torch.zeros(1, device=device))
             return path
 
         last = out / "checkpoints" / f"step-{first:08d}.pt"
@@ -164,6 +175,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
             log.say(f"nothing to do: the run is at step {first} of {total}")
             return last
 
+        infinite = 0
         batches = load_steps(steps, first, total, workers=workers, cuda=device.type == "cuda")
         with stop_on_signal() as stop, log, closing(batches):
             for step, loaded in enumerate(batches, start=first + 1):
@@ -187,7 +199,9 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                 scaler.scale(scalars["loss"]).backward()  # type: ignore[no-untyped-call]
                 scaler.unscale_(optimizer)
                 norm = training.clip_gradients(config.clip)
-                if not scaler.is_enabled():
+                # The scaler of fp16 leaves out steps whose gradients are infinite and lowers its scale: a few, not all.
+                infinite = 0 if norm.isfinite() else infinite + 1
+                if infinite > (_SCALINGS if scaler.is_enabled() else 0):
                     _check_finite({"gradient_norm": norm}, step, batch)
                 scaler.step(optimizer)
                 scaler.update()
@@ -201,10 +215,12 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                     epochs = step * config.batch / len(reader)
                     extra = {"lr": rate, "gradient_norm": norm.item(), "epoch": epochs, "broken_samples": len(budget)}
                     log.scalars(step, {**values, **extra})
-                if validation is not None and (step % config.evaluate_every == 0 or step == total):
+                if config.evaluate_every and (step % config.evaluate_every == 0 or step == total):
                     with log.paused(), training.evaluated() as model:
-                        figures = validation.figures(model)
-                    log.evaluated(step, figures)
+                        figures = validation.figures(model, partial(stop.requested, device))
+                    for message in figures.left_out:
+                        log.say(f"left out of val: {message}")
+                    log.evaluated(step, figures.values)
                 stopping = stop.requested(device)
                 if stopping or step == total or step % config.checkpoint_every == 0:
                     last = save(step)
@@ -214,6 +230,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         return last
 
 
+_SCALINGS = 20  # steps in a row that the scaler of fp16 may leave out
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 

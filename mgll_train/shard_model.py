@@ -67,12 +67,18 @@ def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor
 
 
 def put_together(state: Any) -> Any:
-    """The state with whole tensors in place of shared ones. Every rank must call it."""
+    """The state with whole tensors in place of shared ones, on the CPU of rank 0; None for them on other ranks.
+
+    One tensor after another is whole on the device. Every rank must call it.
+    """
     if isinstance(state, Mapping):
         return {key: put_together(value) for key, value in state.items()}
     if isinstance(state, list | tuple):
         return type(state)(put_together(value) for value in state)
-    return state.full_tensor() if hasattr(state, "full_tensor") else state
+    if not hasattr(state, "full_tensor"):
+        return state
+    whole = state.full_tensor()
+    return whole.cpu() if gather.rank() == 0 else None
 
 
 def shared_like(whole: Tensor, example: Any) -> Tensor:

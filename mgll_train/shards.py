@@ -231,12 +231,16 @@ class Reader:
         if len(self._files) >= _OPEN_FILES:
             os.close(self._files.popitem(last=False)[1])
         listed = self.shards[shard]
-        path = self._where(listed) if self._where else listed.path
-        try:
-            self._files[shard] = os.open(path, os.O_RDONLY)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be opened ({error.strerror})") from error
-        return self._files[shard]
+        # A copy may have gone since it was found: another run has made room for its own.
+        for path in dict.fromkeys([self._where(listed) if self._where else listed.path, listed.path]):
+            try:
+                self._files[shard] = os.open(path, os.O_RDONLY)
+                return self._files[shard]
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise DataError(f"{path}: cannot be opened ({error.strerror})") from error
+        raise DataError(f"{listed.path}: the shard is gone")
 
 
 def _index(file: int, shard: Shard) -> list[Member]:

@@ -140,7 +140,7 @@ class Training:
                 layers.train_mode(self.network)
 
     def state(self) -> dict[str, Any]:
-        """Weights and states for a checkpoint, whole on every rank. Every rank must call it."""
+        """Weights and states for a checkpoint, whole on rank 0. Every rank must call it."""
         average = {} if self.average is None else {"average": self.average.values}
         state: dict[str, Any] = shard_model.put_together(
             {
@@ -154,11 +154,18 @@ class Training:
         return state
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
-        self.optimizer.load_state_dict(saved["optimizer"])
-        for parameter, state in self.optimizer.state.items():
-            for name, value in state.items():
-                if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    state[name] = shard_model.shared_like(value, parameter)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        # One tensor after another becomes this rank's part: moments stand whole on no device.
+        states = {
+            number: {
+                name: shard_model.shared_like(value, parameters[number])
+                if isinstance(value, Tensor) and value.shape == parameters[number].shape
+                else value
+                for name, value in state.items()
+            }
+            for number, state in saved["optimizer"]["state"].items()
+        }
+        self.optimizer.load_state_dict({**saved["optimizer"], "state": states})
         self.scaler.load_state_dict(saved["scaler"])
         if self.average is not None:
             self.average.load(saved["average"])

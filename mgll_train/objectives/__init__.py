@@ -25,6 +25,10 @@ from mgll_train.losses.cosines import cosines
 from mgll_train.model import Features, Widths
 
 LARGEST_LOG_SCALE = math.log(100)
+# Ranges of options: least, greatest, in words.
+ABOVE_ZERO = (1e-6, 1e6, "a number above 0")
+FROM_ZERO = (0.0, 1e6, "a number >= 0")
+FINITE = (-1e6, 1e6, "a number")
 
 
 class Objective(nn.Module):
@@ -126,6 +130,17 @@ def build(
         return kind(levels, **options)
     except (TypeError, ValueError, AttributeError) as error:
         raise UserError(f"options of objective {name}: {error}; found {options}") from error
+
+
+def in_range(**options: tuple[Any, tuple[float, float, str]]) -> None:
+    """Raise UserError for every option (value, range) whose value is not in its range. None is not looked at."""
+    wrong = [
+        f"{name} must be {words}, found {value!r}"
+        for name, (value, (least, greatest, words)) in options.items()
+        if value is not None and not least <= float(value) <= greatest
+    ]
+    if wrong:
+        raise UserError(wrong)
 
 
 def non_finite(scalars: Mapping[str, Tensor]) -> list[str]:

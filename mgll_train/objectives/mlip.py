@@ -2,8 +2,8 @@
 
 From its abstract and figures: a divergence encoder that makes similar yet distinct features, token alignment guided by
 knowledge, prototypes of image, text and knowledge fused together, image-text matching and text swapping. Knowledge is
-here the texts of one level that the image carries (by default the most detailed one of the data, such as clinical
-explanations), as the text tower encodes them. A pair that is no match but tells the same concepts is no negative.
+here the texts of one level that the image carries (by default the clinical explanations), as the text tower encodes
+them. A pair that is no match but tells the same concepts is no negative.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from mgll_train.losses.sequence import attend, mean_over_samples, sequence_nce
 from mgll_train.losses.sinkhorn import sinkhorn, swapped_prediction
 from mgll_train.losses.soft_clip import soft_clip
 from mgll_train.model import Features, Widths
-from mgll_train.objectives import Objective, unit
+from mgll_train.objectives import ABOVE_ZERO, FROM_ZERO, Objective, in_range, unit
 
 WEIGHTS = {"augmented": 1.0, "divergence": 0.1, "local": 1.0, "category": 1.0, "matching": 0.5, "swapping": 0.5}
 
 
 class Mlip(Objective):
-    """Our reading of MLIP on the captions (`.txt` members), with the texts of the last of `levels` as knowledge."""
+    """Our reading of MLIP on the captions (`.txt` members), with the texts of one of `levels` as knowledge."""
 
     local = True
 
@@ -40,6 +40,7 @@ class Mlip(Objective):
         levels: Sequence[str],
         widths: Widths | None = None,
         weights: Mapping[str, float] | None = None,
+        knowledge: str | None = None,
         dim: int = 128,
         prototype_count: int = 500,
         ranks: Sequence[int] = (16, 16, 16),
@@ -50,11 +51,25 @@ class Mlip(Objective):
         epsilon: float = 0.05,
     ) -> None:
         """weights: of the terms beside the CLIP loss of image and caption, which has weight 1; those not given keep
-        `WEIGHTS`. ranks: of the Tucker core. dropout: of the divergence encoder.
+        `WEIGHTS`. knowledge: the level whose texts are the knowledge; None for `explanatory` where the data hold it,
+        else for the most detailed one but reports, which few images have. ranks: of the Tucker core. dropout: of the
+        divergence encoder.
         """
         if not levels:
             raise UserError("mlip needs a level of texts as knowledge, such as explanatory")
-        super().__init__((CAPTION, levels[-1]), temperature)
+        if knowledge is None:
+            others = [level for level in levels if level != "report"]
+            knowledge = "explanatory" if "explanatory" in levels else [*levels, *others][-1]
+        if knowledge not in levels:
+            raise UserError(f"knowledge must be a level of the data, {' or '.join(levels)}; found {knowledge!r}")
+        super().__init__((CAPTION, knowledge), temperature)
+        in_range(
+            local_temperature=(local_temperature, ABOVE_ZERO),
+            prototype_temperature=(prototype_temperature, ABOVE_ZERO),
+            epsilon=(epsilon, ABOVE_ZERO),
+            dropout=(dropout, (0.0, 0.9, "a share from 0 to 0.9")),
+            weights=(sum({**WEIGHTS, **(weights or {})}.values()), FROM_ZERO),
+        )
         unknown = sorted(set(weights or {}) - set(WEIGHTS))
         if unknown or min({**WEIGHTS, **(weights or {})}.values()) < 0:
             raise UserError(f"weights are numbers >= 0 of {', '.join(WEIGHTS)}; found {dict(weights or {})}")
@@ -64,7 +79,8 @@ class Mlip(Objective):
         self.heads = LocalHeads(widths, dim)
         assert widths is not None
         self.knowledge = projection(widths.pooled, dim)
-        self.nothing = nn.Parameter(torch.zeros(dim))
+        # Never 0: the fusion of a vector of length 0 has a direction, and so a gradient, out of rounding alone.
+        self.nothing = nn.Parameter(F.normalize(torch.randn(dim), dim=0))
         self.diverge = nn.ModuleDict({side: Divergence(dim, dropout) for side in ("image", "text")})
         self.fuse = Tucker(dim, (int(ranks[0]), int(ranks[1]), int(ranks[2])))
         self.prototypes = prototypes(prototype_count, dim)
@@ -131,7 +147,7 @@ class Mlip(Objective):
     def _category(self, image: Tensor, text: Tensor, entities: Tensor, found: Tensor) -> Tensor:
         count = found.sum(1, keepdim=True)
         mean = (entities * found[:, :, None]).sum(1) / count.clamp_min(1)
-        fused = unit(self.fuse(image, text, torch.where(count > 0, mean, self.nothing)))
+        fused = unit(self.fuse(image, text, torch.where(count > 0, mean, unit(self.nothing))))
         directions = unit(self.prototypes)
         options = {"temperature": self.prototype_temperature, "epsilon": self.epsilon}
         code = sinkhorn(fused @ directions.T, epsilon=self.epsilon)

@@ -22,7 +22,7 @@ from mgll_train.heads import LocalHeads
 from mgll_train.losses.sequence import mean_over_samples, sequence_nce
 from mgll_train.losses.soft_clip import soft_clip
 from mgll_train.model import Features, Widths
-from mgll_train.objectives import Objective
+from mgll_train.objectives import ABOVE_ZERO, FROM_ZERO, Objective, in_range
 
 
 class Plan(Objective):
@@ -51,6 +51,9 @@ class Plan(Objective):
         super().__init__((CAPTION,), temperature)
         if not 1 <= stages <= len(keep) or any(not 0 < share <= 1 for share in keep):
             raise UserError(f"stages must be 1 to the length of keep, and keep in (0, 1]; found {stages}, {list(keep)}")
+        if sorted(keep, reverse=True) != list(keep):
+            raise UserError(f"keep may not grow: a later stage leaves out more words; found {list(keep)}")
+        in_range(local_temperature=(local_temperature, ABOVE_ZERO), local_weight=(local_weight, FROM_ZERO))
         if threshold is not None and not 0 <= threshold < 1:
             raise UserError(f"threshold must lie in [0, 1), found {threshold}")
         self.heads = LocalHeads(widths, dim)
@@ -76,7 +79,7 @@ class Plan(Objective):
         for stage in range(running):
             regions = F.normalize(sparse_shares(similarity, self.threshold) @ patches, dim=2)
             match = (words * regions).sum(2).detach()
-            kept = best_words(match, mask, self.keep[stage])
+            kept = best_words(match, kept, mask.sum(1, keepdim=True) * self.keep[stage])
             weight = gate_weight(match, mask) if self.gate else mask.to(words.dtype)
             losses = losses + sequence_nce(words, regions, kept, weight, self.local_temperature) / running
             words = F.normalize(words + regions, dim=2)
@@ -121,10 +124,10 @@ def gate_weight(match: Tensor, mask: Tensor, temperature: float = 0.1) -> Tensor
     return torch.where(mask, torch.sigmoid((match - mean) / temperature), 0.0)
 
 
-def best_words(match: Tensor, mask: Tensor, share: float) -> Tensor:
-    """The `share` (rounded up) of each sample's words that match best, (n, L) bool; ties fall to the earlier word."""
-    order = torch.where(mask, match, -torch.inf).argsort(dim=1, descending=True, stable=True)
+def best_words(match: Tensor, among: Tensor, number: Tensor) -> Tensor:
+    """The `number` (n, 1), rounded up, of a sample's words `among` (n, L) that match best, (n, L) bool; ties: the earlier."""
+    order = torch.where(among, match, -torch.inf).argsort(dim=1, descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(
         1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)
     )
-    return mask & (rank < (mask.sum(1, keepdim=True) * share).ceil())
+    return among & (rank < number.ceil())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mgll_train.batch import CAPTION, Batch
 from mgll_train.losses.pointwise import pointwise
-from mgll_train.objectives import Objective
+from mgll_train.objectives import FINITE, Objective, in_range
 
 
 class Siglip(Objective):
@@ -22,6 +22,7 @@ class Siglip(Objective):
     def __init__(self, levels: Sequence[str] = (), temperature: float = 0.1, bias: float = -10.0) -> None:
         """temperature: start of the learnt 1 / logit scale. bias: start of the learnt bias (the paper's -10)."""
         super().__init__((CAPTION,), temperature)
+        in_range(bias=(bias, FINITE))
         self.bias = nn.Parameter(torch.tensor(float(bias)))
 
     def terms(self, cosines: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

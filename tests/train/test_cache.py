@@ -12,6 +12,7 @@ import torch
 from mgll_train import agree, shards
 from mgll_train.cache import Cache
 from mgll_train.errors import DataError
+from mgll_train.lock import locked
 from mgll_train.shards import Reader, Shard
 
 Make = Callable[..., Path]
@@ -55,6 +56,39 @@ def test_copies_of_other_runs_make_room_the_oldest_first(listed: list[Shard], tm
     assert held(tmp_path / "cache") == sorted(f"{shard.sha256}.tar" for shard in listed[1:3])
     cache.path(listed[3])
     assert held(tmp_path / "cache") == sorted(f"{shard.sha256}.tar" for shard in listed[2:])
+
+
+def test_what_others_are_writing_stays_and_what_they_left_goes(listed: list[Shard], tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    written, left = folder / f"{'a' * 64}.part", folder / f"{'b' * 64}.part"
+    for part in (written, left):
+        part.write_bytes(b"0" * 1000)
+        os.utime(part, (100, 100))
+    cache = Cache(folder, listed[0].bytes + 500, listed)
+    with locked(written.with_suffix(".lock")):
+        assert cache.path(listed[0]) == listed[0].path and "its limit" in cache.notes[0]
+        assert held(folder) == [written.name]
+    assert Cache(folder, listed[0].bytes + 500, listed).path(listed[0]).parent == folder
+    assert held(folder) == [f"{listed[0].sha256}.tar"]
+
+
+def test_a_copy_that_another_run_removes_is_read_in_place(listed: list[Shard], tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", 10**9, listed)
+
+    def gone(shard: Shard) -> Path:
+        copy = cache.path(shard)
+        copy.unlink()
+        return copy
+
+    assert Reader(listed, gone).read(0) == Reader(listed).read(0)
+
+
+def test_room_is_left_for_others(listed: list[Shard], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mgll_train.cache.SPARE", 10**18)
+    cache = Cache(tmp_path / "cache", 10**9, listed)
+    assert [cache.path(shard) for shard in listed] == [shard.path for shard in listed]
+    assert len(cache.notes) == 1 and "GB of its disk would be left" in cache.notes[0]
 
 
 def test_a_full_disk_falls_back_to_reading_in_place(

@@ -113,7 +113,7 @@ def test_sparse_shares_sum_to_one_and_do_not_see_affine_maps():
 def test_words_are_dropped_from_the_worst_and_gates_follow_the_match():
     match = torch.tensor([[0.1, 0.9, 0.5, 0.7], [0.3, 0.2, 9.0, 9.0]])
     mask = torch.tensor([[True] * 4, [True, True, False, False]])
-    kept = [best_words(match, mask, share) for share in (1.0, 0.75, 0.5)]
+    kept = [best_words(match, mask, mask.sum(1, keepdim=True) * share) for share in (1.0, 0.75, 0.5)]
     assert kept[0].equal(mask)
     assert kept[1].tolist() == [[False, True, True, True], [True, True, False, False]]
     assert kept[2].tolist() == [[False, True, False, True], [True, False, False, False]]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,36 +178,30 @@ def test_broken_samples_are_counted_and_stop_the_run_over_budget(
         loop.pretrain(settings(small_model, steps=10, broken=2.9 / 40), [str(folder)], tmp_path / "other")
 
 
-def test_second_signal_is_not_caught() -> None:
-    from mgll_train.interrupt import stop_on_signal
+@pytest.mark.parametrize(("scaled", "borne"), [(True, 20), (False, 0)])
+def test_infinite_gradients_are_borne_for_a_while_where_a_scaler_lowers_its_scale(
+    make_dataset: Make, small_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scaled: bool, borne: int
+) -> None:
+    """As fp16 does on a GPU, here with torch's scaler for the CPU."""
+    data = [str(make_dataset())]
+    build, clip = loop.Training.__init__, loop.Training.clip_gradients
+    infinite = borne
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), stop_on_signal() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop.requested(torch.device("cpu"))
-        os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+    def with_scaler(self: loop.Training, *arguments: Any) -> None:
+        build(self, *arguments)
+        self.scaler = torch.amp.GradScaler("cpu", enabled=scaled)
 
+    def clip_gradients(self: loop.Training, largest: float) -> torch.Tensor:
+        nonlocal infinite
+        infinite -= 1
+        return torch.tensor(torch.inf) if infinite >= 0 else clip(self, largest)
 
-@pytest.mark.slow
-def test_sigterm_from_outside_exits_with_130_and_resumes(make_dataset: Make, small_model: str, tmp_path: Path) -> None:
-    data, out = make_dataset(), tmp_path / "run"
-    command = [sys.executable, "-m", "mgll_train.cli", "pretrain", "--shards", str(data), "--model", small_model]
-    command += ["--batch", "8", "--workers", "1", "--out", str(out)]
-    with subprocess.Popen([*command, "--steps", "1000000"], stderr=subprocess.PIPE, text=True) as process:
-        watchdog = threading.Timer(120, process.kill)
-        watchdog.start()
-        while not list((out / "tensorboard").glob("*")):  # the loop has begun
-            assert process.poll() is None, process.stderr and process.stderr.read()
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate()
-        watchdog.cancel()
-    assert process.returncode == 130, errors
-    assert "--resume auto goes on" in errors
-    (path,) = checkpoint.found(out / "checkpoints")
-    assert json.dumps(checkpoint.load(path)["config"]["steps"]) == "1000000"
-    other = subprocess.run([*command, "--steps", "2", "--resume", "auto"], capture_output=True, text=True, timeout=120)
-    assert other.returncode == 2 and "steps: the checkpoint has 1000000, this run 2" in other.stderr
+    monkeypatch.setattr(loop.Training, "__init__", with_scaler)
+    monkeypatch.setattr(loop.Training, "clip_gradients", clip_gradients)
+    loop.pretrain(settings(small_model, steps=25), data, tmp_path / "borne")
+    infinite = borne + 1
+    with pytest.raises(NonFiniteError, match=f"step {borne + 1}: gradient_norm not finite"):
+        loop.pretrain(settings(small_model, steps=25), data, tmp_path / "too many")
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ import torch
 
 from mgll_train import checkpoint, loop
 from mgll_train.config import Config
-from mgll_train.shard_model import put_together
 from mgll_train.training import Training
 from tests.train.conftest import write_dataset, write_model
 from tests.train.test_loop import same
@@ -44,6 +43,11 @@ def config(case: str, model: str) -> Config:
     return Config(**{**COMMON, "model": model, **CASES[case]})
 
 
+def whole(gradient: Any) -> torch.Tensor:
+    tensor: torch.Tensor = gradient.full_tensor() if hasattr(gradient, "full_tensor") else gradient
+    return tensor.clone()
+
+
 def watched(settings: Config, data: Path, out: Path) -> dict[str, Any]:
     """Run and return what is logged and the gradients of every step."""
     seen: dict[str, Any] = {"scalars": [], "gradients": [], "val": []}
@@ -53,7 +57,7 @@ def watched(settings: Config, data: Path, out: Path) -> dict[str, Any]:
         norm = clip(self, largest)
         named = [(n, p) for n, p in self.model.named_parameters() if p.grad is not None]
         named += [(n, p) for n, p in self.objective.named_parameters() if p.grad is not None]
-        seen["gradients"].append({n: put_together(p.grad).clone() for n, p in named})
+        seen["gradients"].append({n: whole(p.grad) for n, p in named})
         return norm
 
     def log_scalars(self: loop.Log, step: int, values: Any) -> None:

@@ -13,8 +13,9 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from mgll_train import checkpoint, loop
-from mgll_train.errors import UserError
+from mgll_train.errors import DataError, UserError
 from mgll_train.evaluate.retrieval import recall
+from mgll_train.shards import find, split_shards
 from tests.train.test_loop import same, settings
 
 Make = Callable[..., Path]
@@ -89,6 +90,22 @@ def test_figures_in_the_run_are_those_of_mgll_train_evaluate(
     report = zero_shot.evaluate(path, data, split="val", min_count=5, draws=2, workers=0)
     assert seen[0]["val/auc"] == pytest.approx(report["macro_auc"], abs=1e-6)
     assert seen[0]["val/concepts"] == report["concepts_scored"] > 0
+
+
+def test_broken_images_of_val_are_told_and_counted(
+    make_dataset: Make, small_model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_dataset(counts={"train": 20, "val": 14})
+    shard, *_ = split_shards(find([str(folder)]), "val")
+    content = shard.path.read_bytes()
+    start = content.index(b"\xff\xd8\xff")
+    shard.path.write_bytes(content[:start] + b"no picture" + content[start + 10 :])
+    config = {"steps": 4, "evaluate_every": 2, "workers": 1}
+    loop.pretrain(settings(small_model, **config, broken=1 / 14), [str(folder)], tmp_path / "run")
+    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("left out of val: ")]
+    assert len(told) == 1 and "val/000000.tar sample" in told[0]
+    with pytest.raises(DataError, match="1 broken samples, the budget is 0 of 14"):
+        loop.pretrain(settings(small_model, **config, broken=0.0), [str(folder)], tmp_path / "strict")
 
 
 def test_without_a_val_split_evaluation_is_refused(make_dataset: Make, small_model: str, tmp_path: Path) -> None:
