@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,18 +24,26 @@ def save(folder: Path, state: Mapping[str, Any], keep: int) -> Path:
     """Write `folder/step-<8 digits>.pt` and remove all but the newest `keep` checkpoints. Returns its path.
 
     `state` holds tensors and plain values only, under the keys of `_KEYS` and perhaps `average`, so that
-    `weights_only=True` can read it.
+    `weights_only=True` can read it. Raises UserError where it cannot be written.
     A kill at any moment leaves the old checkpoints whole: the new one gets its name only when it is on the disk.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{int(state['step']):08d}.pt"
     part = path.with_suffix(".pt.part")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             torch.save(dict(state), file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except (OSError, RuntimeError) as error:  # torch says of a full disk that a position is unexpected
+        part.unlink(missing_ok=True)
+        left = f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB free there" if folder.is_dir() else "no such folder"
+        reason = error.strerror if isinstance(error, OSError) else "is the disk full?"
+        raise UserError(
+            f"{path}: cannot be written ({reason}; {left}); older checkpoints are whole. Make room, and go on with the "
+            "same command and --resume auto"
+        ) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -63,7 +73,10 @@ def load(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such checkpoint") from None
     except Exception as error:  # the faults of a torn file have no common base class
-        raise DataError(f"{path}: not a whole checkpoint ({type(error).__name__}: {error})") from error
+        raise DataError(
+            f"{path}: not a whole checkpoint ({path.stat().st_size:,} bytes, {type(error).__name__}): remove it, and "
+            "--resume auto takes the one before"
+        ) from error
     missing = [key for key in _KEYS if not isinstance(state, dict) or key not in state]
     if missing:
         raise DataError(f"{path}: not a checkpoint of mgll-train (it lacks {', '.join(missing)})")
@@ -89,11 +102,11 @@ def newest(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | None:
 
 
 def resolve(path: Path) -> Path:
-    """The checkpoint that a person means: the file itself, or the newest one of a run folder."""
+    """The checkpoint that a person means: the file itself, or the newest one of a run folder that is not cut short."""
     if path.is_dir():
         for folder in (path / "checkpoints", path):
-            if found(folder):
-                return found(folder)[0]
+            if listed := found(folder):
+                return next((file for file in listed if zipfile.is_zipfile(file)), listed[0])
         raise UserError(f"{path}: no checkpoint (step-00000000.pt) in this folder or in its folder checkpoints/")
     if not path.is_file():
         raise UserError(f"{path}: there is no such checkpoint; give CHECKPOINT first, a file or the folder of a run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -60,7 +61,8 @@ More = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="More dat
 
 @app.command(
     cls=_Several,
-    epilog="Example: mgll-train pretrain --shards build/mgll-fundus build/mgll-xray --epochs 3 --out runs/one "
+    short_help="Pretrain a model on one or several datasets.",
+    epilog="Example: mgll-train pretrain --shards build/mgll-fundus build/mgll-xray --epochs 3 --out runs/one\n\n"
     "On two GPUs: torchrun --nproc_per_node 2 -m mgll_train.cli pretrain ...",
 )
 def pretrain(
@@ -154,13 +156,16 @@ def pretrain(
         "cache": cache,
         "seed": seed,
     }
-    chosen = settings.load(config, settings.assignments(setting or [], given))
+    chosen = settings.load(config, given, setting or [])
     from mgll_train.loop import pretrain as run
 
     run(chosen, [*shards, *(more or [])], out, resume=resume == "auto")
 
 
-@app.command(epilog="Example: mgll-train evaluate runs/first --shards build/mgll-fundus build/mgll-xray")
+@app.command(
+    short_help="Score a checkpoint; write evaluation.json.",
+    epilog="Example: mgll-train evaluate runs/first --shards build/mgll-fundus build/mgll-xray",
+)
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its newest is taken).")],
     shards: Shards,
@@ -195,6 +200,8 @@ def evaluate(
     from mgll_train.evaluate import report, zero_shot
 
     path = resolve(checkpoint)
+    file = out or (path.parent.parent if path.parent.name == "checkpoints" else path.parent) / "evaluation.json"
+    report.check(file)
     figures = zero_shot.evaluate(
         path,
         [*shards, *(more or [])],
@@ -206,7 +213,6 @@ def evaluate(
         workers=workers,
         average=average,
     )
-    file = out or (path.parent.parent if path.parent.name == "checkpoints" else path.parent) / "evaluation.json"
     report.write(figures, file)
     if json:
         print(report.to_json(figures))
@@ -215,7 +221,10 @@ def evaluate(
     print(f"report: {file}")
 
 
-@app.command(epilog="Example: mgll-train export runs/first --out models/first")
+@app.command(
+    short_help="Write a checkpoint as a folder for open_clip.",
+    epilog="Example: mgll-train export runs/first --out models/first",
+)
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its newest is taken).")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write, new or empty.")],
@@ -234,15 +243,21 @@ def main() -> None:
     # OpenMP threads that wait for work by spinning slow the loader's processes, and themselves, several times over.
     # The library reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except TrainError as error:
-        print(f"mgll-train: {error}", file=sys.stderr)
+        if error.own or os.environ.get("LOCAL_RANK", "0") == "0":  # once a node
+            print(f"mgll-train: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:  # an unwritable or full folder: the message names it
-        print(f"mgll-train: {error}", file=sys.stderr)
+        print(
+            f"mgll-train: {error.filename}: {error.strerror}" if error.filename else f"mgll-train: {error}",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
+        print("mgll-train: stopped; checkpoints that were written are whole", file=sys.stderr)
         sys.exit(130)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import yaml
 
 from mgll_train.errors import UserError
+from mgll_train.typed import typed
 
 # Settings that change how a run is carried out, not what it computes: a resumed run may change them.
 _FREE = {"identity": False}
@@ -107,11 +107,11 @@ class Config:
 DURATION = ("steps", "epochs", "samples")
 
 
-def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Read a settings file (None: the defaults) and put the overrides that are not None over it.
+def load(path: Path | None, overrides: Mapping[str, Any] | None = None, pairs: Sequence[str] = ()) -> Config:
+    """Read a settings file (None: the defaults), and put the overrides that are not None and `KEY=VALUE` pairs over it.
 
-    A length of the run among the overrides replaces the file's, whichever of the three that was. Raises UserError
-    with every problem found, each with its line; unknown keys come with the nearest known one.
+    A length of the run among the latter replaces the file's, whichever of the three that was. Raises UserError with
+    every problem found, each with its line; unknown keys come with the nearest known one.
     """
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
@@ -123,51 +123,49 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         values[key] = value
         places[key] = place
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    options = {key: "--" + key.replace("_", "-") for key in given}
+    problems += _assign(pairs, given, options)
     if any(key in given for key in DURATION):
         for key in DURATION:
             values.pop(key, None)
-    for key, value in given.items():
-        values[key] = value
-        places[key] = "--" + key.replace("_", "-")
+    values |= given
+    places |= options
     hints = get_type_hints(Config)
     known = [f.name for f in fields(Config)]
-    for key in list(values):
+    right: dict[str, Any] = {}
+    for key, value in values.items():
         if key not in known:
             near = get_close_matches(str(key), known, n=1, cutoff=0.5)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            problems.append(f"{places[key]}: unknown key {key!r}{hint}; known: {', '.join(known)}")
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            problems.append(f"{places[key]}: unknown key {key!r} ({hint})")
         else:
-            values[key], wrong = _typed(hints[key], values[key])
-            problems += [f"{places[key]}: {key} is {wrong}"] if wrong else []
-    if not problems:
-        problems = _out_of_range(values, places)
+            as_typed, wrong = typed(hints[key], value)
+            if wrong:
+                problems.append(f"{places[key]}: {key} is {wrong}")
+            else:
+                right[key] = as_typed
+    problems += _out_of_range(right, places)
     if problems:
         raise UserError(problems)
-    return Config(**values)
+    return Config(**right)
 
 
-def assignments(pairs: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """`KEY=VALUE` pairs, values read as YAML, joined with the overrides that have options of their own.
-
-    Raises UserError for a pair without a key, and for a key that is given twice.
-    """
-    values = {key: value for key, value in given.items() if value is not None}
+def _assign(pairs: Sequence[str], given: dict[str, Any], places: dict[str, str]) -> list[str]:
+    """Add `KEY=VALUE` pairs, values read as YAML, to what is given, and their places; the problems found."""
     problems: list[str] = []
     for pair in pairs:
         key, sign, text = pair.partition("=")
         key = key.strip().replace("-", "_")
         if not sign or not key:
             problems.append(f"--set {pair}: write KEY=VALUE, such as --set ema=0.999")
-        elif key in values:
+        elif key in given:
             problems.append(f"--set {pair}: {key} is given twice")
         else:
             try:
-                values[key] = yaml.safe_load(text)
+                given[key], places[key] = yaml.safe_load(text), f"--set {pair}"
             except yaml.YAMLError:
                 problems.append(f"--set {pair}: {text!r} is not a value as YAML writes it, such as 0.5 or [2, 1]")
-    if problems:
-        raise UserError(problems)
-    return values
+    return problems
 
 
 def _read(path: Path) -> list[tuple[str, int, Any]]:
@@ -176,8 +174,10 @@ def _read(path: Path) -> list[tuple[str, int, Any]]:
         node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}): --config takes a file of settings") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -186,39 +186,12 @@ def _read(path: Path) -> list[tuple[str, int, Any]]:
         return []
     if not isinstance(node, yaml.MappingNode):
         raise UserError(f"{path}:1: the file must be a mapping of settings, such as `batch: 128`")
+    strange = [key.start_mark.line + 1 for key, _ in node.value if not isinstance(key, yaml.ScalarNode)]
+    if strange:
+        raise UserError([f"{path}:{line}: a key must be the name of a setting" for line in strange])
     return [
         (str(key.value), key.start_mark.line + 1, yaml.safe_load(yaml.serialize(child))) for key, child in node.value
     ]
-
-
-def _typed(kind: Any, value: Any) -> tuple[Any, str]:
-    """The value as the type of its key, and what is wrong with it (empty: nothing)."""
-    if get_origin(kind) in (Union, types.UnionType):
-        inner = next(k for k in get_args(kind) if k is not type(None))
-        return (None, "") if value is None else _typed(inner, value)
-    if get_origin(kind) is Literal:
-        allowed = get_args(kind)
-        return value, "" if value in allowed else f"{value!r}, which is not one of {', '.join(allowed)}"
-    if get_origin(kind) is tuple:
-        example = "[category, diagnostic]" if get_args(kind)[0] is str else "[2, 1]"
-        items = (
-            [_typed(get_args(kind)[0], item) for item in value] if isinstance(value, list | tuple) else [(value, "no")]
-        )
-        wrong = f"{value!r}, which is not a list such as {example}" if any(fault for _, fault in items) else ""
-        return (value, wrong) if wrong else (tuple(item for item, _ in items), "")
-    if get_origin(kind) is dict:
-        return value, "" if isinstance(value, dict) else f"{value!r}, which is not a mapping such as {{alpha: 1.0}}"
-    if kind is float and not isinstance(value, bool):
-        if isinstance(value, int):
-            return float(value), ""
-        try:  # YAML 1.1 reads 5e-4 (no point) as text
-            return float(value), ""
-        except (TypeError, ValueError):
-            return value, f"{value!r}, which is not a number"
-    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return value, ""
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    return value, f"{value!r}, which is not {names[kind]}"
 
 
 _RANGES: dict[str, tuple[float, float]] = {

@@ -9,6 +9,7 @@ class TrainError(Exception):
     """Base of every error we raise on purpose. `exit_code` is what the command line returns."""
 
     exit_code = 3
+    own = False  # whether it may be of one rank alone; others are the same on all ranks of a node
 
 
 class UserError(TrainError):
@@ -26,7 +27,9 @@ class DataError(TrainError):
 
 
 class NonFiniteError(TrainError):
-    """The loss is not a finite number; the message names the term and the samples of the batch."""
+    """The loss is not a finite number; the message names the term and the samples of the rank's batch."""
+
+    own = True
 
 
 class InterruptedRun(TrainError):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from mgll_train import checkpoint
 from mgll_train.build import architecture, source, trained_model
 from mgll_train.errors import UserError
+from mgll_train.model import Preprocess
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
@@ -25,8 +29,6 @@ def export(path: Path, out: Path, *, average: bool = False) -> Path:
     after moving it. average: the running average of the weights. Returns `out`.
     Raises UserError if `out` holds files, and DataError for a damaged checkpoint.
     """
-    from safetensors.torch import save_file
-
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: not an empty folder; give another --out")
     path = checkpoint.resolve(path)
@@ -43,16 +45,36 @@ def export(path: Path, out: Path, *, average: bool = False) -> Path:
         config["init_logit_bias"] = float(state["objective"]["bias"])
         tensors["logit_bias"] = state["objective"]["bias"].reshape(tensors["logit_scale"].shape).float()
 
-    out.mkdir(parents=True, exist_ok=True)
+    # Written beside its name: what a full disk or a kill leaves is no model.
+    part = out.with_name(out.name + ".part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _write(part, out, config, tokenizer, towers, wanted, tensors)
+        part.replace(out)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise UserError(f"{out}: the model cannot be written ({error}): make room, or give another --out") from error
+    return out
+
+
+def _write(
+    part: Path,
+    out: Path,
+    config: dict[str, Any],
+    tokenizer: Any,
+    towers: Any,
+    wanted: Preprocess,
+    tensors: dict[str, torch.Tensor],
+) -> None:
     text = config["text_cfg"]
     hugging = text.get("hf_model_name")
     if hugging or text.get("hf_tokenizer_name"):
-        made: Any = tokenizer
-        made.tokenizer.save_pretrained(out)
+        tokenizer.tokenizer.save_pretrained(part)
         text["hf_tokenizer_name"] = text.get("hf_tokenizer_name") or hugging
-        text["context_length"] = made.context_length
+        text["context_length"] = tokenizer.context_length
     if hugging:
-        towers.text.config.save_pretrained(out)
+        towers.text.config.save_pretrained(part)
         text["hf_model_name"] = str(out.resolve()) if Path(hugging).expanduser().is_dir() else hugging
     preprocess = {
         "size": wanted.image_size,
@@ -64,6 +86,6 @@ def export(path: Path, out: Path, *, average: bool = False) -> Path:
         "fill_color": 0,
     }
     described = json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}, indent=2)
-    (out / CONFIG).write_text(described + "\n", encoding="utf-8")
-    save_file(tensors, out / WEIGHTS)
-    return out
+    (part / CONFIG).write_text(described + "\n", encoding="utf-8")
+    save_file(tensors, part / WEIGHTS)
+    (part / WEIGHTS).chmod((part / CONFIG).stat().st_mode)  # safetensors lets nobody else read

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -27,20 +29,34 @@ class Stop:
         return bool(gather.all_reduce_sum(torch.tensor(float(self.asked), device=device)).item())
 
 
+def when_orphaned(act: Callable[[], None]) -> None:
+    """Call `act`, in a thread, once the process that started this one is gone, as after a kill -9."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2)
+        act()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """Turn SIGTERM and SIGINT into a request to stop after the step; a second Ctrl-C, a second later, acts as usual.
+    """Turn SIGTERM, SIGHUP and SIGINT into a request to stop after the step; a second Ctrl-C, a second later, acts as
+    usual. Signals that are ignored, as under nohup, stay so.
 
     A signal may come twice at once: from the scheduler or the terminal, which reach every process, and from torchrun,
     which passes it on.
     """
     stop = Stop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     asked_at = float("inf")
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked_at
-        usual = before[signal.SIGINT]
+        usual = before.get(signal.SIGINT)
         if number == signal.SIGINT and time.monotonic() > asked_at + PATIENCE and callable(usual):
             usual(number, frame)
         stop.asked = True

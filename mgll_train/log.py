@@ -62,7 +62,7 @@ class Log:
             from torch.utils.tensorboard import SummaryWriter
 
             # A resumed run repeats the steps after its checkpoint: TensorBoard forgets what it held of them.
-            self._writer = SummaryWriter(str(self._folder), purge_step=self._first + 1 if self._first else None)
+            self._writer = SummaryWriter(str(self._folder), purge_step=self._first + 1)
             if self._wandb is not None:
                 mode = os.environ.get("WANDB_MODE", "offline")
                 self._online = self._wandb.init(dir=str(self._folder.parent), mode=mode, **self._settings)

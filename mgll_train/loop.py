@@ -139,7 +139,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         )
 
         def save(step: int) -> Path:
-            rng, learnt = checkpoint.rng_state(device), training.state()
+            rng, learnt, failed = checkpoint.rng_state(device), training.state(), None
             path = out / "checkpoints" / f"step-{step:08d}.pt"
             if rank == 0:
                 cursor = Cursor.at(step, config.batch, len(reader))
@@ -152,9 +152,13 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                     "config": config.identity(),
                     "manifests": list(identity),
                 }
-                path = checkpoint.save(out / "checkpoints", state, config.keep)
+                try:
+                    path = checkpoint.save(out / "checkpoints", state, config.keep)
+                except UserError as error:
+                    failed = error
             # A rank that ended before the file is whole would make its launcher end them all.
-            gather.all_reduce_sum(torch.zeros(1, device=device))
+            if gather.all_reduce_sum(torch.tensor(float(failed is not None), device=device)).item():
+                raise failed or UserError("rank 0 could not write a checkpoint")
             return path
 
         last = out / "checkpoints" / f"step-{first:08d}.pt"

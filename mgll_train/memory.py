@@ -30,6 +30,6 @@ def explained(config: Config, rank: int) -> Iterator[None]:
             *(["precision: bf16"] if config.precision == "fp32" else []),
             f"a smaller batch (now {config.batch})",
         ]
-        raise UserError(
-            [f"out of memory on rank {rank}: {first}", "what helps, in this order: " + "; ".join(ways)]
-        ) from error
+        told = UserError([f"out of memory on rank {rank}: {first}", "what helps, in this order: " + "; ".join(ways)])
+        told.own = True
+        raise told from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
+
+from mgll_train.interrupt import when_orphaned
 
 
 @contextmanager
@@ -20,6 +23,8 @@ def joined() -> Iterator[torch.device]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield device
         return
+    # Without torchrun nobody ends the ranks: the run stops as it does when it is asked to.
+    when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device

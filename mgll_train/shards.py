@@ -18,6 +18,7 @@ from mgll_train.vocabulary import Vocabulary
 
 IMAGE_EXTENSIONS = ("jpg", "png", "webp")
 _OPEN_FILES = 128
+_AGAIN = "it was damaged, cut or not fully copied: copy or build it again"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def _resolve(path: Path) -> tuple[Path | None, str]:
             return path / version, ""
         return None, f"{path / 'LATEST'} names {version}, and {path / version}/manifest.json does not exist"
     if not path.exists():
-        return None, f"{path}: there is no such folder"
+        tars = "; give the dataset's folder, not its tars" if path.suffix == ".tar" else ""
+        return None, f"{path}: there is no such folder{tars}"
     if not path.is_dir():
         return None, f"{path}: give the dataset's folder (the one with manifest.json), not one of its files"
     held = sorted(child.name for child in path.iterdir())[:6]
@@ -254,20 +256,22 @@ def _index(file: int, shard: Shard) -> list[Member]:
             size = int(header[124:136].rstrip(b"\0 ") or b"0", 8)
             checksum = int(header[148:156].rstrip(b"\0 "), 8)
         except ValueError:
-            raise DataError(f"{shard.path}: no tar header at byte {offset}") from None
+            raise DataError(f"{shard.path}: no tar header at byte {offset}; {_AGAIN}") from None
         if sum(header) - sum(header[148:156]) + 8 * 32 != checksum:
-            raise DataError(f"{shard.path}: damaged tar header at byte {offset}")
+            raise DataError(f"{shard.path}: damaged tar header at byte {offset}; {_AGAIN}")
         if header[156:157] not in (b"0", b"\0"):
             raise DataError(f"{shard.path}: member {name!r} is not a plain file; the tar was not written by mgll-data")
         if offset + 512 + size > end:
-            raise DataError(f"{shard.path}: the file ends inside {name}: {end} bytes; it was cut or not fully copied")
+            raise DataError(f"{shard.path}: the file ends inside {name}: {end} bytes; {_AGAIN}")
         found.setdefault(key, {})[extension] = (offset + 512, size)
         offset += 512 + -(-size // 512) * 512
     members = []
     for key, parts in found.items():
         image = next((extension for extension in IMAGE_EXTENSIONS if extension in parts), None)
         if image is None or "json" not in parts or "txt" not in parts:
-            raise DataError(f"{shard.path}: sample {key} has {', '.join(parts)}; an image, json and txt are expected")
+            raise DataError(
+                f"{shard.path}: sample {key} has {', '.join(parts)}; an image, json and txt are expected; {_AGAIN}"
+            )
         members.append(Member(key, image, parts[image], parts["json"], parts["txt"]))
     if len(members) != shard.samples:
         raise DataError(f"{shard.path}: {len(members)} samples, its manifest says {shard.samples}")

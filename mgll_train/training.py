@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -68,9 +69,11 @@ class Training:
                 raise UserError("fsdp and precision fp16 do not go together: use bf16")
             shard_model.shard(network, clip, self.objective.parameters(), device)
         elif world > 1:
-            # Batch statistics are equal on all ranks already.
+            # Batch statistics are equal on all ranks already: nothing is sent. Newer torch has another name for that.
+            names = inspect.signature(DistributedDataParallel).parameters
+            unsent: Any = {"forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers": False}
             network = DistributedDataParallel(
-                network, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False
+                network, device_ids=[device.index] if device.type == "cuda" else None, **unsent
             )
         self.network = network
         self.parameters = [p for p in network.parameters() if p.requires_grad]

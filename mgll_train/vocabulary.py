@@ -213,7 +213,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{file}: no vocabulary.json here; is this a dataset that mgll-data built?") from None
+        raise UserError(f"{file}: there is no such file; is this a dataset that mgll-data built?") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{file}:{error.lineno}: not JSON ({error.msg})") from None
     if not isinstance(document, dict):

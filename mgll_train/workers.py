@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import threading
-import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from typing import TypeVar
@@ -15,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from mgll_train.errors import DataError
+from mgll_train.interrupt import when_orphaned
 from mgll_train.loaded import Loaded, Parcel, Parcels, Slots
 from mgll_train.stream import Steps
 
@@ -80,19 +79,12 @@ def guarded(batches: Iterator[T]) -> Generator[T]:
             shutdown()
 
 
-def _end_with(parent: int) -> None:
-    """End this process once its parent is gone: after a kill -9 it would wait for ever for its batch to be fetched."""
-    while os.getppid() == parent:
-        time.sleep(2)
-    os._exit(1)
-
-
 def prepare_worker(_: int) -> None:
     """Set a loader process up; `worker_init_fn` of every DataLoader here."""
     import cv2
 
-    parent = os.getppid()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    # It would wait for ever for its batch to be fetched.
+    when_orphaned(lambda: os._exit(1))
     gc.freeze()  # what was loaded before the fork stays: collections need not look at it
     # One thread a worker: the processes are the parallelism. A Ctrl-C or a scheduler's SIGTERM reaches the whole group;
     # the loop answers it with a checkpoint and ends the workers itself.

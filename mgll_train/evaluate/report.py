@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+
+from mgll_train.errors import UserError
+
+
+def check(path: Path) -> None:
+    """Raise UserError, before the work is done, where the report cannot be written to `path`."""
+    if not path.parent.is_dir() or path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(f"{path}: a report cannot be written there: give a file in a folder that can be written")
 
 
 def write(report: Mapping[str, Any], path: Path) -> None:

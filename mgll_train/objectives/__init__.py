@@ -12,7 +12,7 @@ import inspect
 import math
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,7 @@ from mgll_train.batch import Batch
 from mgll_train.errors import UserError
 from mgll_train.losses.cosines import cosines
 from mgll_train.model import Features, Widths
+from mgll_train.typed import typed
 
 LARGEST_LOG_SCALE = math.log(100)
 # Ranges of options: least, greatest, in words.
@@ -124,12 +125,18 @@ def build(
     wrong = [_wrong(f"option of objective {name}", str(option), known) for option in options if option not in known]
     if wrong:
         raise UserError(wrong)
+    hints = get_type_hints(kind.__init__)
+    for option, value in options.items():
+        options[option], fault = typed(hints[option], value)
+        wrong += [f"{option} is {fault}"] if fault else []
+    if wrong:
+        raise UserError([f"options of objective {name}: {problem}" for problem in wrong])
     if "widths" in takes:
         options["widths"] = widths() if widths else None
     try:
         return kind(levels, **options)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"options of objective {name}: {error}; found {options}") from error
+    except UserError as error:
+        raise UserError([f"options of objective {name}: {problem}" for problem in error.problems]) from error
 
 
 def in_range(**options: tuple[Any, tuple[float, float, str]]) -> None:

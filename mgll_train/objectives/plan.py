@@ -125,7 +125,7 @@ def gate_weight(match: Tensor, mask: Tensor, temperature: float = 0.1) -> Tensor
 
 
 def best_words(match: Tensor, among: Tensor, number: Tensor) -> Tensor:
-    """The `number` (n, 1), rounded up, of a sample's words `among` (n, L) that match best, (n, L) bool; ties: the earlier."""
+    """The `number` (n, 1), rounded up, of the words `among` (n, L) bool that match best; ties fall to the earlier."""
     order = torch.where(among, match, -torch.inf).argsort(dim=1, descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(
         1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)

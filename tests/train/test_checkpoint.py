@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,21 @@ def test_failed_write_leaves_the_old_one_and_no_part(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match=r"step-00000002.pt: cannot be written .No space.*MB free.*--resume auto"):
         checkpoint.save(tmp_path, state(2), keep=1)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.pt"]
+
+
+def test_torch_out_of_room_is_told_in_words(tmp_path: Path) -> None:
+    """torch hides the system's reason: `unexpected pos`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(UserError, match=r"step-00000002\.pt: cannot be written"):
+            checkpoint.save(tmp_path, {**state(2), "model": {"w": torch.zeros(100_000)}}, keep=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_newest_whole_checkpoint_is_found(tmp_path: Path) -> None:
@@ -69,6 +82,7 @@ def test_newest_whole_checkpoint_is_found(tmp_path: Path) -> None:
     path, loaded, problems = found
     assert path.name == "step-00000002.pt" and loaded["step"] == 2
     assert len(problems) == 1 and "step-00000003.pt: not a whole checkpoint" in problems[0]
+    assert checkpoint.resolve(tmp_path) == path
     for left in checkpoint.found(tmp_path):
         left.write_bytes(b"")
     with pytest.raises(DataError, match="no checkpoint can be read"):

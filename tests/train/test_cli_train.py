@@ -71,7 +71,8 @@ def test_all_problems_at_once_each_with_its_line(tmp_path: Path) -> None:
         (7, "levels is 'category', which is not a list"),
     ):
         assert any(problem.startswith(f"{path}:{line}: ") and part in problem for problem in problems)
-    assert len(problems) == 6
+    assert any(problem.startswith("--seed: seed is -1, which is not between 0") for problem in problems)
+    assert len(problems) == 7
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,7 @@ def test_all_problems_at_once_each_with_its_line(tmp_path: Path) -> None:
         ("- a\n", ":1: the file must be a mapping"),
         ("a: [\n", "not YAML"),
         ("batch: 8\nbatch: 9\n", ":2: key 'batch' is given twice"),
+        ("[a, b]: 1\n", ":1: a key must be the name of a setting"),
         ("crop: 0.1\n", ":1: crop is 0.1, which is not between 0.3 and 1"),
         ("lr: .nan\n", ":1: lr is nan"),
         ("reduced: 1\n", "reduced is 1, which is not true or false"),
@@ -106,7 +108,7 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
 
 def test_any_setting_can_be_given_on_the_command_line() -> None:
     pairs = ["ema=0.999", "lock=image", "options={preset: paper}", "weights=[2, 1]", "log-every=5", "wandb="]
-    loaded = config.load(None, config.assignments(pairs, {"batch": 16, "lr": None}))
+    loaded = config.load(None, {"batch": 16, "lr": None}, pairs)
     assert (loaded.ema, loaded.lock, loaded.options, loaded.weights) == (
         0.999,
         "image",
@@ -115,11 +117,16 @@ def test_any_setting_can_be_given_on_the_command_line() -> None:
     )
     assert (loaded.log_every, loaded.batch, loaded.wandb) == (5, 16, None)
     with pytest.raises(UserError) as error:
-        config.assignments(["ema", "batch=4", "a=[", "=3"], {"batch": 16})
-    for words in ("--set ema: write KEY=VALUE", "batch is given twice", "'[' is not a value", "--set =3: write"):
+        config.load(None, {"batch": 16}, ["ema", "batch=4", "a=[", "=3", "lr=-1", "emma=0.9"])
+    for words in (
+        "--set ema: write KEY=VALUE",
+        "batch is given twice",
+        "'[' is not a value",
+        "--set =3: write",
+        "lr is -1.0, which",
+    ):
         assert words in str(error.value)
-    with pytest.raises(UserError, match=r"--emma: unknown key 'emma' .did you mean 'ema'"):
-        config.load(None, config.assignments(["emma=0.9"], {}))
+    assert "--set emma=0.9: unknown key 'emma' (did you mean 'ema'?)" in error.value.problems
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,7 @@ def test_any_setting_can_be_given_on_the_command_line() -> None:
 )
 def test_settings_are_checked(pair: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        config.load(None, config.assignments([pair], {}))
+        config.load(None, None, [pair])
 
 
 def test_every_setting_is_told_of_in_the_docstring() -> None:

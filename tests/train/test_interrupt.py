@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -95,25 +96,54 @@ cli.main()
 """
 
 
+@contextmanager
+def launched(data: Path, model: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Two ranks under torchrun, whose loop has begun and who write slowly to `folder`/run."""
+    program, out = folder / "program.py", folder / "run"
+    program.write_text(SLOW_SAVE)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(program)]
+    command += ["pretrain", "--shards", str(data), "--model", model, "--steps", "1000000"]
+    command += ["--batch", "8", "--workers", "1", "--out", str(out), "--set", "threads=1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as job:
+        watchdog = threading.Timer(120, job.kill)
+        watchdog.start()
+        while not list((out / "tensorboard").glob("*")):
+            assert job.poll() is None, job.stderr and job.stderr.read()
+            time.sleep(0.1)
+        yield job
+        watchdog.cancel()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("all_processes", [True, False])
 def test_all_ranks_wait_for_the_checkpoint_of_a_stop(
     make_dataset: Make, small_model: str, tmp_path: Path, all_processes: bool
 ) -> None:
     """torchrun ends all ranks when one has ended, and passes on a signal that the ranks may have had already."""
-    program, out = tmp_path / "program.py", tmp_path / "run"
-    program.write_text(SLOW_SAVE)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(program)]
-    command += ["pretrain", "--shards", str(make_dataset()), "--model", small_model, "--steps", "1000000"]
-    command += ["--batch", "8", "--workers", "1", "--out", str(out), "--set", "threads=1"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as job:
-        watchdog = threading.Timer(120, os.killpg, (job.pid, signal.SIGKILL))
-        watchdog.start()
-        while not list((out / "tensorboard").glob("*")):  # the loop has begun
-            assert job.poll() is None, job.stderr and job.stderr.read()
-            time.sleep(0.1)
-        (os.killpg if all_processes else os.kill)(job.pid, signal.SIGTERM)
+    with launched(make_dataset(), small_model, tmp_path) as job:
+        for number in processes(tmp_path / "program.py") if all_processes else [job.pid]:
+            os.kill(number, signal.SIGTERM)
         _, errors = job.communicate()
-        watchdog.cancel()
-    assert "--resume auto goes on" in errors
-    assert [path.suffix for path in (out / "checkpoints").iterdir()] == [".pt"], errors
+    assert errors.count("--resume auto goes on") == 1
+    assert [path.suffix for path in (tmp_path / "run" / "checkpoints").iterdir()] == [".pt"], errors
+
+
+@pytest.mark.slow
+def test_ranks_whose_launcher_is_killed_save_and_end(make_dataset: Make, small_model: str, tmp_path: Path) -> None:
+    with launched(make_dataset(), small_model, tmp_path) as job:
+        job.kill()
+        limit = time.monotonic() + 60
+        while left := processes(tmp_path / "program.py"):
+            assert time.monotonic() < limit, left
+            time.sleep(0.2)
+    assert [path.suffix for path in (tmp_path / "run" / "checkpoints").iterdir()] == [".pt"]
+
+
+def processes(program: Path) -> list[int]:
+    """Those that run a program: launcher, ranks and their loaders, the launcher first."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if str(program).encode() in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return sorted(found)

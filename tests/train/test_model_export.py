@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 
 import pytest
 
@@ -50,6 +51,20 @@ def test_open_clip_gives_the_same_features(tmp_path, objective):
     again, wanted, _ = build_model(str(folder))
     assert wanted == build_model("tiny")[1]
     assert torch.equal(again.clip.text_projection, towers.clip.text_projection)
+
+
+def test_a_model_that_could_not_be_written_leaves_nothing(tmp_path):
+    write_run(tmp_path, "tiny")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(UserError, match="out: the model cannot be written"):
+            export(tmp_path, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+    folder = export(tmp_path, tmp_path / "out")
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1  # all may be read alike
 
 
 @torch.no_grad()
