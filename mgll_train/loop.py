@@ -171,6 +171,8 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
             wandb=config.wandb,
             settings=config.identity(),
         )
+        if config.levels_per_step == "one" and config.objective == "mgll":
+            log_lines.append("note   levels_per_step: one leaves out the smooth KL term, which compares levels")
         if config.weights:
             log_lines.append(f"mix    {describe(steps.mix)}")
         for line in [*log_lines, *_where(config, datasets, reader, training, device, workers, out)]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mgll_data.manifest import Manifest
 from mgll_data.schema import LEVELS
@@ -18,6 +19,7 @@ from mgll_train.vocabulary import Vocabulary
 
 IMAGE_EXTENSIONS = ("jpg", "png", "webp")
 _OPEN_FILES = 128
+_READ = 16384  # bytes: a sample's JSON and caption, and the header of the next image
 _AGAIN = "it was damaged, cut or not fully copied: copy or build it again"
 
 
@@ -165,17 +167,6 @@ def identity(datasets: Sequence[Dataset]) -> tuple[str, ...]:
     return tuple(f"{dataset.manifest.name}/{dataset.manifest.id}" for dataset in datasets)
 
 
-@dataclass(frozen=True)
-class Member:
-    """Where one sample lies in its tar: key, and (offset, size) in bytes of image, JSON and caption."""
-
-    key: str
-    extension: str
-    image: tuple[int, int]
-    json: tuple[int, int]
-    txt: tuple[int, int]
-
-
 class Reader:
     """Reads any sample of a list of shards by its number. Each tar is indexed once, when first asked for.
 
@@ -187,7 +178,7 @@ class Reader:
         self.shards = tuple(shards)
         self._where = where
         self.starts = np.cumsum([0, *(shard.samples for shard in shards)])
-        self._indexes: dict[int, list[Member]] = {}
+        self._indexes: dict[int, NDArray[np.int64]] = {}
         self._files: OrderedDict[int, int] = OrderedDict()
 
     def __len__(self) -> int:
@@ -208,14 +199,14 @@ class Reader:
         file = self._open(shard)
         if shard not in self._indexes:
             self._indexes[shard] = _index(file, self.shards[shard])
-        member = self._indexes[shard][position]
-        parts = (member.image, member.json, member.txt)
-        first, last = min(offset for offset, _ in parts), max(offset + size for offset, size in parts)
+        parts = self._indexes[shard][position].reshape(3, 2).tolist()
+        # From the header of the first part, which has the key, to the end of the last.
+        first, last = min(offset for offset, _ in parts) - 512, max(offset + size for offset, size in parts)
         held = os.pread(file, last - first, first)
         if len(held) != last - first:
-            raise DataError(f"{self.shards[shard].path}: the file ends inside sample {member.key}")
+            raise DataError(f"{self.shards[shard].path}: the file ends inside its sample {position}; {_AGAIN}")
         image, meta, caption = (held[offset - first : offset - first + size] for offset, size in parts)
-        return member.key, image, meta, caption
+        return _name(held).partition(".")[0], image, meta, caption
 
     def close(self) -> None:
         """Close the open tars."""
@@ -245,12 +236,32 @@ class Reader:
         raise DataError(f"{listed.path}: the shard is gone")
 
 
-def _index(file: int, shard: Shard) -> list[Member]:
-    """Offsets of every sample of an open tar, from its 512-byte headers alone (POSIX ustar, IEEE 1003.1)."""
+def _name(header: bytes) -> str:
+    return header[:100].rstrip(b"\0").decode("ascii", errors="replace")
+
+
+def _headers(file: int) -> Callable[[int], bytes]:
+    """Reads 512 bytes at an offset, with what follows at hand: one read for the small members after an image."""
+    start, held = 0, b""
+
+    def read(offset: int) -> bytes:
+        nonlocal start, held
+        if not start <= offset <= start + len(held) - 512:
+            start, held = offset, os.pread(file, _READ, offset)
+        return held[offset - start : offset - start + 512]
+
+    return read
+
+
+def _index(file: int, shard: Shard) -> NDArray[np.int64]:
+    """Where the samples of an open tar lie, from its 512-byte headers alone (POSIX ustar, IEEE 1003.1).
+
+    (samples, 6): offset and size in bytes of image, JSON and caption. 48 bytes a sample stay in every process.
+    """
     found: dict[str, dict[str, tuple[int, int]]] = {}
-    offset, end = 0, os.fstat(file).st_size
-    while len(header := os.pread(file, 512, offset)) == 512 and header[0]:
-        name = header[:100].rstrip(b"\0").decode("ascii", errors="replace")
+    offset, end, read = 0, os.fstat(file).st_size, _headers(file)
+    while len(header := read(offset)) == 512 and header[0]:
+        name = _name(header)
         key, _, extension = name.partition(".")
         try:
             size = int(header[124:136].rstrip(b"\0 ") or b"0", 8)
@@ -272,7 +283,7 @@ def _index(file: int, shard: Shard) -> list[Member]:
             raise DataError(
                 f"{shard.path}: sample {key} has {', '.join(parts)}; an image, json and txt are expected; {_AGAIN}"
             )
-        members.append(Member(key, image, parts[image], parts["json"], parts["txt"]))
+        members.append((*parts[image], *parts["json"], *parts["txt"]))
     if len(members) != shard.samples:
-        raise DataError(f"{shard.path}: {len(members)} samples, its manifest says {shard.samples}")
-    return members
+        raise DataError(f"{shard.path}: {len(members)} samples, its manifest says {shard.samples}; {_AGAIN}")
+    return np.array(members, dtype=np.int64).reshape(-1, 6)

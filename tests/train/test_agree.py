@@ -73,6 +73,7 @@ def work(rank: int, folder: Path, model: str, meet: Path, out: Path) -> None:
     except DataError as error:
         found["verify"] = str(error)
     torch.save(found, out / f"{rank}.pt")
+    dist.barrier()  # gloo's threads do not like it when the other side goes first
     dist.destroy_process_group()
 
 

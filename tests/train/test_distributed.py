@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -20,18 +21,23 @@ from mgll_train.vocabulary import Vocabulary  # noqa: E402
 
 LEVELS = ("modality", "category", "diagnostic", "explanatory")
 CONCEPTS = [f"fundus.c{i}" for i in range(12)]
-VOCABULARY = Vocabulary.load(
-    {
-        "v": 1,
-        "modality": "fundus",
-        "recipe": "eyes",
-        "levels": list(LEVELS),
-        "concepts": [
-            {"id": key, "name": key, "parents": [f"fundus.c{i // 2}" if i > 1 else "fundus.root"], "exclusive": []}
-            for i, key in enumerate(CONCEPTS)
-        ],
-    }
-)
+
+
+def document(modality):
+    """A vocabulary of twelve concepts in a binary tree."""
+    entries = [
+        {
+            "id": f"{modality}.c{i}",
+            "name": f"{modality} {i}",
+            "parents": [f"{modality}.c{i // 2}" if i > 1 else f"{modality}.root"],
+            "exclusive": [],
+        }
+        for i in range(len(CONCEPTS))
+    ]
+    return {"v": 1, "modality": modality, "recipe": modality, "levels": list(LEVELS), "concepts": entries}
+
+
+VOCABULARY = Vocabulary.load([document("fundus"), document("cxr")])
 
 
 def text(level, words, concepts=()):
@@ -52,6 +58,14 @@ def make(number, levels=LEVELS, labelled=True):
     meta = {"uid": f"idrid-{number:016x}", "modality": "fundus", "concepts": states, "texts": texts}
     image = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(number), dtype=torch.float64)
     return Sample(image, meta, f"caption {number % 5}")
+
+
+def film(number):
+    """The like of another modality."""
+    one = make(number)
+    meta = json.loads(json.dumps(one.meta).replace("fundus", "cxr"))
+    texts = {level: [text(level, t["text"], t["concepts"]) for t in own] for level, own in meta["texts"].items()}
+    return Sample(one.image, {**meta, "texts": texts}, one.caption)
 
 
 def drawn(number):
@@ -138,6 +152,13 @@ CASES = {
     ),
     "a rank without texts": ([make(i, ()) for i in range(3)], [make(i) for i in range(3, 9)], "mgll", MGLL, "mask"),
     "drawn texts": ([drawn(i) for i in range(5)], [drawn(i) for i in range(5, 14)], "mgll", MGLL, "mask"),
+    "two modalities": (
+        [make(0), film(1), film(2), make(3), make(4)],
+        [film(i) for i in range(5, 12)],
+        "mgll",
+        MGLL,
+        "mask",
+    ),
     "no texts": ([make(i, ()) for i in range(3)], [make(i, ()) for i in range(3, 8)], "mgll", MGLL, "mask"),
     "one image": ([make(0)], [make(i) for i in range(1, 6)], "mgll", MGLL, "mask"),
     "clip": ([make(i) for i in range(5)], [make(i) for i in range(5, 14)], "clip", {}, "mask"),

@@ -149,7 +149,7 @@ def test_codes_of_two_uneven_ranks_are_those_of_one_process(ranks):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_order_of_the_samples_and_longer_padding_change_nothing(name):
+def test_the_order_of_the_samples_changes_nothing(name):
     samples = FIRST + SECOND
     step = Step(name)
     step.requires_grad_(False)
@@ -193,7 +193,7 @@ def test_degenerate_batches_are_finite(name, kind):
     found = outcome(Step(name), samples)
     assert not objectives.non_finite(found["results"])
     for key, grad in found["grads"].items():
-        assert grad is not None and grad.isfinite().all(), key
+        assert grad is not None and grad.isfinite().all() and grad.norm() < 1e4, key
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,7 @@ from mgll_train.errors import UserError  # noqa: E402
 from mgll_train.losses.pointwise import pointwise  # noqa: E402
 from mgll_train.losses.smooth_kl import smooth_kl  # noqa: E402
 from mgll_train.losses.soft_clip import soft_clip  # noqa: E402
-from mgll_train.model import Features  # noqa: E402
+from mgll_train.model import Features, Widths  # noqa: E402
 
 LEVELS = ("category", "diagnostic")
 
@@ -236,5 +236,28 @@ def test_names_and_near_misses():
             objectives.build("mgll", LEVELS, **options)
     with pytest.raises(UserError, match="study"):
         objectives.build("mgll", LEVELS, level_weights={"study": 2})
+    with pytest.raises(UserError) as error:
+        objectives.build("mgll", LEVELS, weights="no", norm="both", count_weighted=1, bias=0.5)
+    assert error.value.problems == (
+        "options of objective mgll: weights is 'no', which is not a list such as [2, 1]",
+        "options of objective mgll: norm is 'both', which is not one of images, labels",
+        "options of objective mgll: count_weighted is 1, which is not true or false",
+    )
+    for name, options in (
+        ("mgll", {"weights": [1, math.nan, 0]}),
+        ("mgll", {"level_weights": {"category": -1}}),
+        ("mgll", {"level_weights": {"category": "much"}}),
+        ("mgll", {"bias": math.nan}),
+        ("siglip", {"bias": math.inf}),
+        ("plan", {"local_temperature": 0}),
+        ("plan", {"local_weight": -1}),
+        ("plan", {"keep": [0.5, 1.0, 1.0]}),
+        ("mgca", {"epsilon": 0}),
+        ("mgca", {"prototype_temperature": -1}),
+        ("mlip", {"dropout": 1}),
+        ("mlip", {"knowledge": "study"}),
+    ):
+        with pytest.raises(UserError, match=f"options of objective {name}: .*{next(iter(options))}"):
+            objectives.build(name, LEVELS, widths=lambda: Widths(8, 8, 8), **options)
     assert objectives.build("clip", LEVELS).levels == ("caption",)
     assert objectives.build("mgll", list(LEVELS)).levels == LEVELS

@@ -17,7 +17,7 @@ from tests.train.test_local_objectives import FIRST, SECOND, batch_of, make  # n
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bf16_towers_at_logit_scale_100_are_within_a_hundredth_of_fp32(name):
-    """The features are those of the fp32 towers: what is left of the error is the loss's own, in its fp32 island."""
+    """The loss, of towers that run in bf16; and every term, where only the objective does: it is an island of fp32."""
     samples = [Sample(s.image.float(), s.meta, s.caption) for s in FIRST + SECOND]
     step = Step(name).float()
     with torch.no_grad():
@@ -30,7 +30,10 @@ def test_bf16_towers_at_logit_scale_100_are_within_a_hundredth_of_fp32(name):
     assert half["loss"].dtype == torch.float32
     for key, value in full.items():
         torch.testing.assert_close(half[key], value, rtol=1e-2, atol=1e-4, msg=lambda m, k=key: f"{k}: {m}")
-    assert abs(half["loss"] - full["loss"]) < 1e-2 * full["loss"].abs()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        whole = step(batch)
+    assert not torch.equal(whole["loss"], full["loss"]), "the towers must have run in bf16"
+    assert abs(whole["loss"] - full["loss"]) < 1e-2 * full["loss"].abs()
 
 
 def silent(number):
@@ -58,9 +61,8 @@ def degenerate(number):
 
 @pytest.mark.slow
 def test_two_thousand_steps_of_degenerate_batches_in_bf16_stay_finite():
-    """All six objectives in turn, each for 334 steps, at a learning rate that is too high."""
+    """MGLL for 2,000 steps, its rivals for 200 each, at a learning rate that is too high."""
     batches: dict[tuple[str, ...], list] = {}
-    taken = 0
     for name in NAMES:
         step = Step(name).float()
         if step.objective.levels not in batches:
@@ -70,8 +72,9 @@ def test_two_thousand_steps_of_degenerate_batches_in_bf16_stay_finite():
                 for samples in chosen
             ]
         optimizer = torch.optim.AdamW(step.parameters(), lr=3e-3)
-        for number in range(334):
-            step.objective.progress = number / 334
+        steps = 2000 if name == "mgll" else 200
+        for number in range(steps):
+            step.objective.progress = number / steps
             batch = batches[step.objective.levels][(number * 7) % 48]
             with torch.autocast("cpu", torch.bfloat16):
                 scalars = step(batch)
@@ -79,9 +82,7 @@ def test_two_thousand_steps_of_degenerate_batches_in_bf16_stay_finite():
             optimizer.zero_grad(set_to_none=True)
             scalars["loss"].backward()
             norm = torch.nn.utils.clip_grad_norm_(step.parameters(), 1.0)
-            assert norm.isfinite(), (name, number)
+            assert norm < 1e5, (name, number)
             optimizer.step()
             step.objective.clamp_()
-            taken += 1
         assert all(p.isfinite().all() for p in step.parameters()), name
-    assert taken >= 2000
