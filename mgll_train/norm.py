@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mgll_train import gather
+from mgll_train.first_order import first_order
 
 
 class GlobalBatchNorm(nn.Module):
@@ -96,6 +97,7 @@ class _Normalise(torch.autograd.Function):
         return torch.addcmul(_wide(bias - mean * full, values), values, _wide(full, values))
 
     @staticmethod
+    @first_order
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         values, weight, mean, scale = ctx.saved_tensors
         around = [0, *range(2, values.ndim)]

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from mgll_train.first_order import first_order
 
 _SHORTEST = 1e-12
 
@@ -30,7 +31,7 @@ class _Cosines(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
         image, texts, lengths, result = ctx.saved_tensors
         shrunk = grads[0] / lengths.clamp_min(_SHORTEST)

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from mgll_train import gather
+from mgll_train.first_order import first_order
 from mgll_train.losses.masks import as_number
 
 
@@ -74,6 +74,6 @@ class _BinaryCrossEntropy(torch.autograd.Function):
         return losses.mul_(factors).sum()
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         return grads[0] * ctx.saved_tensors[0], None, None

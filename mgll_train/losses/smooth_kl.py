@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from mgll_train import gather
+from mgll_train.first_order import first_order
 from mgll_train.losses.masks import as_number
 
 
@@ -144,7 +144,7 @@ class _Divergence(torch.autograd.Function):
         return torch.cat(rows).sum()
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
         return tuple(grads[0] * gradient for gradient in ctx.saved_tensors)
 

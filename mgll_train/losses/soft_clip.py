@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from mgll_train import gather
+from mgll_train.first_order import first_order
 from mgll_train.losses.masks import MASKED, as_number, masked
 
 
@@ -115,7 +115,7 @@ class _SoftClip(torch.autograd.Function):
         return (row_factors * row_lse).sum() + (my_column_factors * column_lse).sum() - pull.mul_(logits).sum()
 
     @staticmethod
-    @once_differentiable
+    @first_order
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         return grads[0] * ctx.saved_tensors[0], *(None,) * 8
 
