@@ -122,7 +122,8 @@ class Validation:
         # Every rank runs the tower equally often, whatever it has left: ranks may share the tower's parameters.
         calls = math.ceil(math.ceil(len(self._pictures) / world) / BATCH)
         width = model.encode_text(self._tokenizer([""]).to(device)).shape[1]
-        features, labels, words = [torch.zeros(0, width, device=device)], [self._labels([])], [""][:0]
+        features, labels = [torch.zeros(0, width, device=device)], [self._labels([])]
+        words: list[str] = []
         broken: list[tuple[int, str, bool]] = []
         with closing(load_pictures(mine, BATCH, workers=self._workers)) as packs:
             for _, pack in zip(range(calls), chain(packs, repeat(None)), strict=False):
