@@ -256,7 +256,9 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:  # typer turns the former into the latter
+        if isinstance(end, SystemExit) and end.code != 130:
+            raise
         print("mgll-train: stopped; checkpoints that were written are whole", file=sys.stderr)
         sys.exit(130)
 

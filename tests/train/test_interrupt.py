@@ -81,6 +81,18 @@ def test_sigterm_from_outside_exits_with_130_and_resumes(make_dataset: Make, sma
     assert other.returncode == 2 and "steps: the checkpoint has 1000000, this run 2" in other.stderr
 
 
+def test_a_signal_before_the_first_step_is_told_of(make_dataset: Make, small_model: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mgll_train.cli", "pretrain", "--shards", str(make_dataset()), "--steps", "9"]
+    with subprocess.Popen([*command, "--out", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True) as process:
+        caught = 0
+        while not caught & 1 << (signal.SIGTERM - 1):  # until main() has begun
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.startswith("mgll-train: stopped")
+
+
 SLOW_SAVE = """
 import sys, time
 import torch
