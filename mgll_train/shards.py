@@ -158,8 +158,8 @@ def vocabulary(datasets: Sequence[Dataset]) -> Vocabulary:
     """The concepts of all datasets together. Raises DataError if a file is damaged or two contradict each other."""
     try:
         return Vocabulary.load([dataset.folder / "vocabulary.json" for dataset in datasets])
-    except (ValueError, KeyError, OSError) as error:
-        raise DataError(str(error)) from error
+    except (UserError, ValueError, KeyError, OSError) as error:
+        raise DataError(f"{error}; copy or build the dataset again") from error
 
 
 def identity(datasets: Sequence[Dataset]) -> tuple[str, ...]:

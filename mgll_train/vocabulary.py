@@ -218,4 +218,6 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise UserError(f"{file}:{error.lineno}: not JSON ({error.msg})") from None
     if not isinstance(document, dict):
         raise UserError(f"{file}: expected an object, found {type(document).__name__}")
+    if document.get("v") != CONTRACT_VERSION:
+        raise UserError(f"{file}: version {document.get('v')!r}, this reader knows {CONTRACT_VERSION}")
     return document
