@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -97,9 +98,24 @@ def test_clip_with_equal_captions_equals_open_clip():
     torch.testing.assert_close(got, open_clip.ClipLoss()(image, every, objective.logit_scale.exp()), rtol=0, atol=1e-9)
 
 
+def test_siglip_with_equal_captions_is_a_decision_for_every_pair_of_samples():
+    features, batch = one_each(dtype=torch.float64)
+    which = torch.tensor([0, 1, 1, 2, 3, 3, 3, 4, 5, 6, 6, 7])
+    text = features.text["caption"][:8]
+    batch.levels["caption"] = level_batch(F.one_hot(which, 8).double())
+    objective = objectives.build("siglip").double()
+    got = objective(Features(features.image, {"caption": text}), batch)["loss"]
+    image, every = F.normalize(features.image, dim=-1), F.normalize(text[which], dim=-1)
+    logits = objective.logit_scale.exp() * image @ every.T + objective.bias
+    signs = 2 * (which[:, None] == which).double() - 1
+    torch.testing.assert_close(got, -F.logsigmoid(signs * logits).sum() / 12, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("preset", ["paper", "code"])
 def test_presets_are_their_weighted_terms(preset):
     features, batch = make(dtype=torch.float64)
+    kinds = torch.arange(10) % 2
+    batch = replace(batch, modality=kinds)
     objective = objectives.build("mgll", LEVELS, preset=preset).double()
     image = F.normalize(features.image, dim=-1)
     logits = {g: image @ F.normalize(features.text[g], dim=-1).T / 0.07 for g in LEVELS}
@@ -107,7 +123,7 @@ def test_presets_are_their_weighted_terms(preset):
     contrast = sum(soft_clip(*on[g])[0] for g in LEVELS)
     pointwise_reduction, kl_weight = ("eq4", 1) if preset == "paper" else ("mean", 0.25)
     points = sum(pointwise(*on[g], reduction=pointwise_reduction) for g in LEVELS)
-    agree = smooth_kl(list(logits.values()), [on[g][1] for g in LEVELS]).loss
+    agree = smooth_kl(list(logits.values()), [on[g][1] for g in LEVELS], kinds=kinds).loss
     expected = 0.5 * contrast + points + kl_weight * agree
     results = objective(features, batch)
     torch.testing.assert_close(results["loss"], expected, rtol=1e-6, atol=1e-6)
