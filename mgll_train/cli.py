@@ -243,8 +243,8 @@ def main() -> None:
     # OpenMP threads that wait for work by spinning slow the loader's processes, and themselves, several times over.
     # The library reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         app()
     except TrainError as error:
         if error.own or os.environ.get("LOCAL_RANK", "0") == "0":  # once a node
@@ -260,7 +260,10 @@ def main() -> None:
         if isinstance(end, SystemExit) and end.code != 130:
             raise
         print("mgll-train: stopped; checkpoints that were written are whole", file=sys.stderr)
-        sys.exit(130)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Python ends itself by SIGINT where that came while it ran a string of code, as dataclasses do, caught or not.
+        os._exit(130)
 
 
 if __name__ == "__main__":
