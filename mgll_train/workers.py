@@ -18,6 +18,7 @@ from mgll_train.loaded import Loaded, Parcel, Parcels, Slots
 from mgll_train.stream import Steps
 
 T = TypeVar("T")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AHEAD = 2  # steps that each loader process builds ahead
 
 
@@ -56,9 +57,22 @@ def load_steps(steps: Steps, first: int, last: int, *, workers: int, cuda: bool)
         prefetch_factor=_AHEAD if workers else None,
         worker_init_fn=prepare_worker if workers else None,
     )
-    with slots.awaited() if slots else nullcontext(), closing(guarded(iter(loader))) as batches:
+    with slots.awaited() if slots else nullcontext(), closing(guarded(started(loader))) as batches:
         for loaded in batches:
             yield loaded.unpack() if isinstance(loaded, Parcel) else loaded
+
+
+def started(loader: DataLoader[T]) -> Iterator[T]:
+    """The loader's iterator. Its processes begin with signals held back, until `prepare_worker` has them ignored.
+
+    torch lets a loader process end at SIGTERM, which torchrun and schedulers send to all: the run would lose it before
+    it could write its checkpoint.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        return iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def guarded(batches: Iterator[T]) -> Generator[T]:
@@ -81,13 +95,13 @@ def guarded(batches: Iterator[T]) -> Generator[T]:
 
 def prepare_worker(_: int) -> None:
     """Set a loader process up; `worker_init_fn` of every DataLoader here."""
+    # A signal that reaches the whole group is answered by the loop with a checkpoint; it ends the workers itself.
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    # An orphan would wait for ever for its batch to be fetched.
+    when_orphaned(lambda: os._exit(1))
     import cv2
 
-    # It would wait for ever for its batch to be fetched.
-    when_orphaned(lambda: os._exit(1))
     gc.freeze()  # what was loaded before the fork stays: collections need not look at it
-    # One thread a worker: the processes are the parallelism. A Ctrl-C or a scheduler's SIGTERM reaches the whole group;
-    # the loop answers it with a checkpoint and ends the workers itself.
-    cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    cv2.setNumThreads(0)  # one thread a worker: the processes are the parallelism

@@ -17,7 +17,7 @@ from mgll_train.picture import View
 from mgll_train.shards import Reader
 from mgll_train.stream import BrokenSampleError, read_sample
 from mgll_train.vocabulary import Vocabulary
-from mgll_train.workers import guarded, prepare_worker
+from mgll_train.workers import guarded, prepare_worker, started
 
 
 class Pictures(Dataset[tuple[int, Sample | Broken]]):
@@ -69,4 +69,4 @@ def load_pictures(pictures: Dataset[tuple[int, Sample | Broken]], batch: int, *,
         collate_fn=_pack,
         worker_init_fn=prepare_worker if workers else None,
     )
-    return guarded(iter(loader))
+    return guarded(started(loader))
