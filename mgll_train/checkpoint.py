@@ -37,7 +37,7 @@ def save(folder: Path, state: Mapping[str, Any], keep: int) -> Path:
             os.fsync(file.fileno())
         part.replace(path)
     except (OSError, RuntimeError) as error:  # torch says of a full disk that a position is unexpected
-        part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)  # before the room is told
         left = f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB free there" if folder.is_dir() else "no such folder"
         reason = error.strerror if isinstance(error, OSError) else "is the disk full?"
         raise UserError(

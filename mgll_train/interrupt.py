@@ -14,6 +14,7 @@ import torch
 
 from mgll_train import gather
 
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)  # that ask a run to stop
 PATIENCE = 1.0  # seconds between two Ctrl-C of a person
 
 
@@ -50,7 +51,7 @@ def stop_on_signal() -> Iterator[Stop]:
     which passes it on.
     """
     stop = Stop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     asked_at = float("inf")
 

@@ -36,9 +36,6 @@ class Vocabulary:
         levels: dict[str, None] = {}
         for document in documents:
             name = document.get("recipe", "?")
-            if document.get("v") != CONTRACT_VERSION:
-                found = document.get("v")
-                raise UserError(f"vocabulary of {name}: version {found!r}, this reader knows {CONTRACT_VERSION}")
             levels |= dict.fromkeys(document["levels"])
             for concept in document["concepts"]:
                 self._add(entries, concept, document["modality"], name)
@@ -85,7 +82,12 @@ class Vocabulary:
         Raises UserError naming the file.
         """
         several = [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
-        return cls([source if isinstance(source, Mapping) else _read(Path(source)) for source in several])
+        documents = [source if isinstance(source, Mapping) else _read(Path(source)) for source in several]
+        for source, document in zip(several, documents, strict=True):
+            if document.get("v") != CONTRACT_VERSION:
+                name = f"vocabulary of {document.get('recipe', '?')}" if isinstance(source, Mapping) else source
+                raise UserError(f"{name}: version {document.get('v')!r}, this reader knows {CONTRACT_VERSION}")
+        return cls(documents)
 
     def prompts(self, concept: str, level: str) -> tuple[str, ...]:
         """Zero-shot prompts of a concept at a level, empty where it has none."""
@@ -218,6 +220,4 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise UserError(f"{file}:{error.lineno}: not JSON ({error.msg})") from None
     if not isinstance(document, dict):
         raise UserError(f"{file}: expected an object, found {type(document).__name__}")
-    if document.get("v") != CONTRACT_VERSION:
-        raise UserError(f"{file}: version {document.get('v')!r}, this reader knows {CONTRACT_VERSION}")
     return document

@@ -13,12 +13,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from mgll_train.errors import DataError
-from mgll_train.interrupt import when_orphaned
+from mgll_train.interrupt import SIGNALS, when_orphaned
 from mgll_train.loaded import Loaded, Parcel, Parcels, Slots
 from mgll_train.stream import Steps
 
 T = TypeVar("T")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AHEAD = 2  # steps that each loader process builds ahead
 
 
@@ -68,7 +67,7 @@ def started(loader: DataLoader[T]) -> Iterator[T]:
     torch lets a loader process end at SIGTERM, which torchrun and schedulers send to all: the run would lose it before
     it could write its checkpoint.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         return iter(loader)
     finally:
@@ -96,9 +95,9 @@ def guarded(batches: Iterator[T]) -> Generator[T]:
 def prepare_worker(_: int) -> None:
     """Set a loader process up; `worker_init_fn` of every DataLoader here."""
     # A signal that reaches the whole group is answered by the loop with a checkpoint; it ends the workers itself.
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     # An orphan would wait for ever for its batch to be fetched.
     when_orphaned(lambda: os._exit(1))
     import cv2

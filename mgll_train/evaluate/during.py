@@ -19,13 +19,14 @@ from torch.utils.data import Subset
 
 from mgll_data.schema import text_id
 from mgll_train import gather, shards
-from mgll_train.agree import exchange
+from mgll_train.agree import news
 from mgll_train.batch import CAPTION, text_key
 from mgll_train.budget import Broken, Budget
 from mgll_train.errors import DataError, NonFiniteError, UserError
 from mgll_train.evaluate import retrieval, zero_shot
 from mgll_train.evaluate.metrics import auc
 from mgll_train.evaluate.pictures import Pictures, load_pictures
+from mgll_train.loaded import Loaded
 from mgll_train.model import Preprocess, Tokenizer, TwoTowers
 from mgll_train.picture import View
 from mgll_train.stream import normalise
@@ -83,8 +84,7 @@ class Validation:
             encoded, broken = self._encode(model, stopped)
             if encoded is None:
                 return Figures({}, [])
-            said = [Broken(*fields) for rank in exchange(broken, self._device(model)) for fields in rank]
-            left_out = self._budget.spend(said)
+            left_out = self._budget.spend(news(Loaded(None, broken), self._device(model)).broken)
             images, labels, keys, tokens = (gather.all_gather_rows(part) for part in encoded)
             if not len(images):
                 raise DataError(f"none of the {len(self._pictures)} images of the split val can be read")
@@ -112,7 +112,7 @@ class Validation:
 
     def _encode(
         self, model: TwoTowers, stopped: Callable[[], bool]
-    ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor] | None, list[tuple[int, str, bool]]]:
+    ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor] | None, tuple[Broken, ...]]:
         """Of this rank's readable images: unit feature, labels (C) with NaN, key and tokens of the caption; the broken.
 
         None in the place of the first where `stopped` said so.
@@ -124,12 +124,12 @@ class Validation:
         width = model.encode_text(self._tokenizer([""]).to(device)).shape[1]
         features, labels = [torch.zeros(0, width, device=device)], [self._labels([])]
         words: list[str] = []
-        broken: list[tuple[int, str, bool]] = []
+        broken: tuple[Broken, ...] = ()
         with closing(load_pictures(mine, BATCH, workers=self._workers)) as packs:
             for _, pack in zip(range(calls), chain(packs, repeat(None)), strict=False):
                 if stopped():
-                    return None, []
-                broken += [(b.number, b.message, b.fatal) for b in pack.broken] if pack else []
+                    return None, ()
+                broken += pack.broken if pack else ()
                 if pack is None or pack.images is None:
                     side = self._wanted.image_size
                     model.encode_image(torch.zeros(1, 3, side, side, device=device))

@@ -139,6 +139,14 @@ def build(
         raise UserError([f"options of objective {name}: {problem}" for problem in error.problems]) from error
 
 
+def three_weights(weights: Sequence[float]) -> tuple[float, float, float]:
+    """Weights of three terms. Raises UserError unless all are finite and >= 0, and one is not 0."""
+    if len(weights) != 3 or not all(0 <= weight < math.inf for weight in weights) or max(weights) == 0:
+        raise UserError(f"weights must be three numbers >= 0, not all 0; found {list(weights)}")
+    one, two, three = map(float, weights)
+    return one, two, three
+
+
 def in_range(**options: tuple[Any, tuple[float, float, str]]) -> None:
     """Raise UserError for every option (value, range) whose value is not in its range. None is not looked at."""
     wrong = [

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 
 from mgll_train.batch import CAPTION, Batch
-from mgll_train.errors import UserError
 from mgll_train.heads import LocalHeads, prototypes
 from mgll_train.losses.sequence import attend, mean_over_samples, sequence_nce
 from mgll_train.losses.sinkhorn import swapped_prediction
 from mgll_train.losses.soft_clip import soft_clip
 from mgll_train.model import Features, Widths
-from mgll_train.objectives import ABOVE_ZERO, FROM_ZERO, Objective, in_range, unit
+from mgll_train.objectives import ABOVE_ZERO, Objective, in_range, three_weights, unit
 
 
 class Mgca(Objective):
@@ -48,16 +47,13 @@ class Mgca(Objective):
         prototype_freeze: share of the run in which the prototypes do not move.
         """
         super().__init__((CAPTION,), temperature)
-        if len(weights) != 3 or min(weights) < 0 or max(weights) == 0:
-            raise UserError(f"weights must be three numbers >= 0, not all 0; found {list(weights)}")
+        self.weights = three_weights(weights)
         in_range(
             local_temperature=(local_temperature, ABOVE_ZERO),
             prototype_temperature=(prototype_temperature, ABOVE_ZERO),
             epsilon=(epsilon, ABOVE_ZERO),
-            weights=(sum(weights), FROM_ZERO),
         )
         self.logit_scale.requires_grad_(False)
-        self.weights = tuple(float(weight) for weight in weights)
         self.heads = LocalHeads(widths, dim)
         self.prototypes = prototypes(prototype_count, dim)
         self.local_temperature, self.prototype_temperature = local_temperature, prototype_temperature

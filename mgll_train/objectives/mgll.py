@@ -20,7 +20,7 @@ from mgll_train.errors import UserError
 from mgll_train.losses.pointwise import pointwise
 from mgll_train.losses.smooth_kl import smooth_kl
 from mgll_train.losses.soft_clip import soft_clip
-from mgll_train.objectives import FINITE, FROM_ZERO, LARGEST_LOG_SCALE, Objective, in_range
+from mgll_train.objectives import FINITE, FROM_ZERO, LARGEST_LOG_SCALE, Objective, in_range, three_weights
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"weights": (0.5, 1.0, 1.0), "pointwise_reduction": "eq4", "kl_reduction": "sum"},
@@ -57,15 +57,9 @@ class Mgll(Objective):
         if preset not in PRESETS:
             raise UserError(f"unknown preset {preset!r}: it is {' or '.join(PRESETS)}")
         chosen = PRESETS[preset]
-        self.weights = tuple(float(weight) for weight in (chosen["weights"] if weights is None else weights))
-        if len(self.weights) != 3 or min(self.weights) < 0 or max(self.weights) == 0:
-            raise UserError(f"weights must be three numbers >= 0, not all 0; found {list(self.weights)}")
-        given = {f"level_weights of {level}": weight for level, weight in (level_weights or {}).items()}
-        in_range(
-            bias=(bias, FINITE),
-            weights=(sum(self.weights), FROM_ZERO),
-            **{name: (weight, FROM_ZERO) for name, weight in given.items()},
-        )
+        self.weights = three_weights(chosen["weights"] if weights is None else weights)
+        of_levels = {f"level_weights of {name}": (weight, FROM_ZERO) for name, weight in (level_weights or {}).items()}
+        in_range(bias=(bias, FINITE), **of_levels)
         unknown = set(level_weights or {}) - set(levels)
         if unknown:
             raise UserError(f"level_weights names {', '.join(sorted(unknown))}; the levels are {', '.join(levels)}")

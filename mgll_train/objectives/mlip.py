@@ -9,6 +9,7 @@ them. A pair that is no match but tells the same concepts is no negative.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -25,7 +26,7 @@ from mgll_train.losses.sequence import attend, mean_over_samples, sequence_nce
 from mgll_train.losses.sinkhorn import sinkhorn, swapped_prediction
 from mgll_train.losses.soft_clip import soft_clip
 from mgll_train.model import Features, Widths
-from mgll_train.objectives import ABOVE_ZERO, FROM_ZERO, Objective, in_range, unit
+from mgll_train.objectives import ABOVE_ZERO, Objective, in_range, unit
 
 WEIGHTS = {"augmented": 1.0, "divergence": 0.1, "local": 1.0, "category": 1.0, "matching": 0.5, "swapping": 0.5}
 
@@ -68,14 +69,12 @@ class Mlip(Objective):
             prototype_temperature=(prototype_temperature, ABOVE_ZERO),
             epsilon=(epsilon, ABOVE_ZERO),
             dropout=(dropout, (0.0, 0.9, "a share from 0 to 0.9")),
-            weights=(sum({**WEIGHTS, **(weights or {})}.values()), FROM_ZERO),
         )
-        unknown = sorted(set(weights or {}) - set(WEIGHTS))
-        if unknown or min({**WEIGHTS, **(weights or {})}.values()) < 0:
+        self.weights = {**WEIGHTS, **(weights or {})}
+        if self.weights.keys() != WEIGHTS.keys() or not all(0 <= w < math.inf for w in self.weights.values()):
             raise UserError(f"weights are numbers >= 0 of {', '.join(WEIGHTS)}; found {dict(weights or {})}")
         if len(ranks) != 3:
             raise UserError(f"ranks must be three numbers, found {list(ranks)}")
-        self.weights = {**WEIGHTS, **(weights or {})}
         self.heads = LocalHeads(widths, dim)
         assert widths is not None
         self.knowledge = projection(widths.pooled, dim)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import resource
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,17 @@ def seeded() -> None:
     """The same random weights whichever tests ran before."""
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file of this process grows over `size` bytes inside: as on a disk that fills up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def uid(source: str, number: int) -> str:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 
 from mgll_train import checkpoint
 from mgll_train.errors import DataError, UserError
+from tests.train.conftest import largest_file
 
 
 def state(step: int, **changes: Any) -> dict[str, Any]:
@@ -60,13 +60,8 @@ def test_failed_write_leaves_the_old_one_and_no_part(tmp_path: Path, monkeypatch
 
 def test_torch_out_of_room_is_told_in_words(tmp_path: Path) -> None:
     """torch hides the system's reason: `unexpected pos`."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        with pytest.raises(UserError, match=r"step-00000002\.pt: cannot be written"):
-            checkpoint.save(tmp_path, {**state(2), "model": {"w": torch.zeros(100_000)}}, keep=1)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with largest_file(20_000), pytest.raises(UserError, match=r"step-00000002\.pt: cannot be written"):
+        checkpoint.save(tmp_path, {**state(2), "model": {"w": torch.zeros(100_000)}}, keep=1)
     assert list(tmp_path.iterdir()) == []
 
 

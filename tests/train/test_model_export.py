@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 
 import pytest
 
@@ -14,6 +13,7 @@ from mgll_train import checkpoint, objectives  # noqa: E402
 from mgll_train.build import build_model  # noqa: E402
 from mgll_train.errors import DataError, UserError  # noqa: E402
 from mgll_train.export import export  # noqa: E402
+from tests.train.conftest import largest_file  # noqa: E402
 from tests.train.test_model_text_towers import write_bert  # noqa: E402
 
 
@@ -55,13 +55,8 @@ def test_open_clip_gives_the_same_features(tmp_path, objective):
 
 def test_a_model_that_could_not_be_written_leaves_nothing(tmp_path):
     write_run(tmp_path, "tiny")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    try:
-        with pytest.raises(UserError, match="out: the model cannot be written"):
-            export(tmp_path, tmp_path / "out")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with largest_file(100_000), pytest.raises(UserError, match="out: the model cannot be written"):
+        export(tmp_path, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
     folder = export(tmp_path, tmp_path / "out")
     assert len({path.stat().st_mode for path in folder.iterdir()}) == 1  # all may be read alike

@@ -85,27 +85,26 @@ def test_siglip_equals_open_clip():
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-9)
 
 
-def test_clip_with_equal_captions_equals_open_clip():
-    """Images that share a caption: CLIP counts them as each other's negatives, unique texts must give the same."""
-    open_clip = pytest.importorskip("open_clip")
+def with_equal_captions(name):
+    """Objective, its loss where images share captions, unit image and text features (n, D), captions' numbers (n,)."""
     features, batch = one_each(dtype=torch.float64)
     which = torch.tensor([0, 1, 1, 2, 3, 3, 3, 4, 5, 6, 6, 7])
     text = features.text["caption"][:8]
     batch.levels["caption"] = level_batch(F.one_hot(which, 8).double())
-    objective = objectives.build("clip").double()
+    objective = objectives.build(name).double()
     got = objective(Features(features.image, {"caption": text}), batch)["loss"]
-    image, every = F.normalize(features.image, dim=-1), F.normalize(text[which], dim=-1)
+    return objective, got, F.normalize(features.image, dim=-1), F.normalize(text[which], dim=-1), which
+
+
+def test_clip_with_equal_captions_equals_open_clip():
+    """Images that share a caption: CLIP counts them as each other's negatives, unique texts must give the same."""
+    open_clip = pytest.importorskip("open_clip")
+    objective, got, image, every, _ = with_equal_captions("clip")
     torch.testing.assert_close(got, open_clip.ClipLoss()(image, every, objective.logit_scale.exp()), rtol=0, atol=1e-9)
 
 
 def test_siglip_with_equal_captions_is_a_decision_for_every_pair_of_samples():
-    features, batch = one_each(dtype=torch.float64)
-    which = torch.tensor([0, 1, 1, 2, 3, 3, 3, 4, 5, 6, 6, 7])
-    text = features.text["caption"][:8]
-    batch.levels["caption"] = level_batch(F.one_hot(which, 8).double())
-    objective = objectives.build("siglip").double()
-    got = objective(Features(features.image, {"caption": text}), batch)["loss"]
-    image, every = F.normalize(features.image, dim=-1), F.normalize(text[which], dim=-1)
+    objective, got, image, every, which = with_equal_captions("siglip")
     logits = objective.logit_scale.exp() * image @ every.T + objective.bias
     signs = 2 * (which[:, None] == which).double() - 1
     torch.testing.assert_close(got, -F.logsigmoid(signs * logits).sum() / 12, rtol=0, atol=1e-9)
