@@ -11,8 +11,9 @@ Both have run for some three passes over the data before they are measured: text
 
 The shards are built by mgll-data from drawn films and drawn eyes, at 512 pixels as the shipped recipes make them; the
 same eyes are then drawn anew at 1,024 pixels. Every round runs all loaders in another order; ratios are taken within a
-round, and medians over rounds are printed. CPU time tells the same where other work disturbs the clock. The last line
-says what the JPEG library alone needs in one process, below which no loader can come.
+round, and medians over rounds are printed. CPU time tells the same where other work disturbs the clock. "Bare" is no
+loader: two processes that read, decode scaled and resize in the stored order, without texts, checks, jitter or a random
+window. It says what these libraries leave to be won.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 BATCH = 32
 WORKERS = 2
@@ -115,6 +119,56 @@ def ours(dataset: Path, reduced: bool) -> Iterator[Any]:
         yield normalise(loaded.batch.images, wanted)
 
 
+class Pictures(Dataset[torch.Tensor]):
+    """Batches of pictures and nothing else: uint8 (32, 3 or 1, 224, 224), decoded at half or a quarter and resized."""
+
+    def __init__(self, dataset: Path) -> None:
+        import simplejpeg
+
+        from mgll_train import shards
+
+        self.reader = shards.Reader(shards.split_shards(shards.find([str(dataset)]), "train"))
+        self.grey = simplejpeg.decode_jpeg_header(self.reader.read(0)[1])[2] == "Gray"
+
+    def __getitem__(self, step: int) -> torch.Tensor:
+        import cv2
+        import numpy as np
+        import simplejpeg
+
+        batch = np.empty((BATCH, 1 if self.grey else 3, SIZE, SIZE), dtype=np.uint8)
+        for number, planes in enumerate(batch):
+            data = self.reader.read((step * BATCH + number) % len(self.reader))[1]
+            height, width, *_ = simplejpeg.decode_jpeg_header(data)
+            factor = 2 if min(height, width) < 4 * SIZE else 4
+            least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
+            picture = cv2.resize(simplejpeg.decode_jpeg(data, "GRAY" if self.grey else "BGR", **least), (SIZE, SIZE))
+            if self.grey:
+                planes[0] = picture
+            else:
+                cv2.split(picture, [planes[2], planes[1], planes[0]])
+        return torch.from_numpy(batch)
+
+
+def bare(dataset: Path) -> Iterator[Any]:
+    """Normalised batches of `Pictures`, without end."""
+    import open_clip
+
+    from mgll_train.model import Preprocess
+    from mgll_train.stream import normalise
+    from mgll_train.workers import prepare_worker
+
+    wanted = Preprocess(SIZE, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+    loader = DataLoader(
+        Pictures(dataset),
+        batch_size=None,
+        sampler=range(10**6),
+        num_workers=WORKERS,
+        worker_init_fn=prepare_worker,
+    )
+    for images in loader:
+        yield normalise(images, wanted)
+
+
 def theirs(dataset: Path) -> Iterator[Any]:
     """Normalised batches of open_clip's loader, without end."""
     import open_clip
@@ -169,11 +223,12 @@ def measure(dataset: Path, what: str, rounds: int, count: int) -> None:
         "open_clip": lambda: theirs(dataset),
         "ours, full decode": lambda: ours(dataset, False),
         "ours, scaled decode": lambda: ours(dataset, True),
+        "bare, scaled decode": lambda: bare(dataset),
     }
     names = list(loaders)
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for number in range(rounds):
-        for name in names[number % 3 :] + names[: number % 3]:
+        for name in names[number % 4 :] + names[: number % 4]:
             found[name].append(rate(loaders[name](), count))
     shards = json.loads((dataset / "manifest.json").read_text())["splits"]["train"]["shards"]
     each = sum(shard["bytes"] for shard in shards) / sum(shard["samples"] for shard in shards) / 1024
@@ -186,28 +241,6 @@ def measure(dataset: Path, what: str, rounds: int, count: int) -> None:
             f"{name:20s}{images:7.0f} images/s  x {statistics.median(faster):.2f} ({min(faster):.2f} to "
             f"{max(faster):.2f}){work:8.2f} ms CPU an image  x {statistics.median(less):.2f}"
         )
-
-
-def decoding(dataset: Path) -> None:
-    """Print the least CPU time that the JPEG library needs for an image in one process, whole and scaled."""
-    import simplejpeg
-
-    from mgll_train import shards
-
-    reader = shards.Reader(shards.split_shards(shards.find([str(dataset)]), "train"))
-    pictures = [reader.read(number)[1] for number in range(min(200, len(reader)))]
-    least = []
-    for factor in (1, 2 if "1024" not in dataset.name else 4):
-        times = []
-        for _ in range(5):
-            started = time.process_time()
-            for data in pictures:
-                height, width, space, _ = simplejpeg.decode_jpeg_header(data)
-                colours = "GRAY" if space == "Gray" else "BGR"
-                simplejpeg.decode_jpeg(data, colours, min_height=height // factor, min_width=width // factor)
-            times.append(1000 * (time.process_time() - started) / len(pictures))
-        least.append(min(times))
-    print(f"the JPEG library alone: {least[0]:.2f} ms CPU an image in full, {least[1]:.2f} ms scaled")
 
 
 def main() -> None:
@@ -230,7 +263,6 @@ def main() -> None:
     import cv2
     import open_clip
     import PIL
-    import torch
 
     torch.set_num_threads(1)
     print(
@@ -247,7 +279,6 @@ def main() -> None:
             (redraw(eyes, folder / "1024", 1024), "eyes, colour JPEGs (4:2:0) of 1,024 pixels"),
         ):
             measure(dataset, what, options.rounds, options.batches)
-            decoding(dataset)
 
 
 if __name__ == "__main__":
