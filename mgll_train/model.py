@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mgll_train import gather, lengths, parts
 from mgll_train.accumulate import Out, Pieces, in_pieces
 from mgll_train.batch import CAPTION, Batch, LevelBatch
+from mgll_train.fp32 import at_least_fp32
 
 Tokenizer = Callable[[list[str]], Tensor]
 
@@ -154,8 +155,7 @@ class TwoTowers(nn.Module):
         again = cut.number > 1 and torch.is_grad_enabled()
         number = 1 if cut.texts else cut.number
         encoded = in_pieces(self.encode_text, rows, number=number, size=cut.texts, again=again)
-        encoded = encoded if encoded.dtype == torch.float64 else encoded.float()
-        encoded = gather.all_gather_rows(encoded, [part] * world)
+        encoded = gather.all_gather_rows(at_least_fp32(encoded), [part] * world)
         if total == 0:
             encoded = encoded[:total] + encoded.sum()
         sizes = [len(level.text_ids) for level in levels.values()]
@@ -169,7 +169,7 @@ class TwoTowers(nn.Module):
         """
         mine = own.any(0).nonzero()[:, 0]
         pooled, words, mask = self._cut(partial(parts.words, self.clip, trim=not self.pieces.texts), tokens[mine])
-        pooled = pooled if pooled.dtype == torch.float64 else pooled.float()
+        pooled = at_least_fp32(pooled)
         counts = gather.row_counts(mine)
         everyone, encoded = gather.all_gather_rows(mine, counts), gather.all_gather_rows(pooled, counts)
         rows = torch.arange(len(everyone), device=mine.device)

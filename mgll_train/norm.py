@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mgll_train import gather
 from mgll_train.first_order import first_order
+from mgll_train.fp32 import at_least_fp32
 
 
 class GlobalBatchNorm(nn.Module):
@@ -30,7 +31,7 @@ class GlobalBatchNorm(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Normalised values (n, C, ...), in the dtype they came in; the arithmetic is at least fp32."""
-        work = values if values.dtype == torch.float64 else values.float()
+        work = at_least_fp32(values)
         ones = torch.ones(values.shape[1], dtype=work.dtype, device=work.device)
         weight, bias = self._kept("weight", ones), self._kept("bias", 0 * ones)
         if self.training or self._buffers.get("running_mean") is None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mgll_train import gather
 from mgll_train.batch import Batch
 from mgll_train.errors import UserError
+from mgll_train.fp32 import at_least_fp32
 from mgll_train.losses.cosines import cosines
 from mgll_train.model import Features, Widths
 from mgll_train.typed import typed
@@ -74,9 +75,9 @@ class Objective(nn.Module):
 
     def shares(self, features: Features, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """This rank's share of the loss and of every scalar to report; by default `terms` of the cosines."""
-        image = features.image if features.image.dtype == torch.float64 else features.image.float()
         texts = torch.cat([unit(features.text[level]) for level in self.levels])  # one product for all levels
-        parts = torch.split(cosines(image, texts), [len(features.text[level]) for level in self.levels], 1)
+        found = cosines(at_least_fp32(features.image), texts)
+        parts = torch.split(found, [len(features.text[level]) for level in self.levels], 1)
         return self.terms({level: part.contiguous() for level, part in zip(self.levels, parts, strict=True)}, batch)
 
     def terms(self, cosines: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -166,7 +167,7 @@ def non_finite(scalars: Mapping[str, Tensor]) -> list[str]:
 
 def unit(features: Tensor) -> Tensor:
     """Features divided by their length along the last dimension, at least in fp32."""
-    return F.normalize(features if features.dtype == torch.float64 else features.float(), dim=-1)
+    return F.normalize(at_least_fp32(features), dim=-1)
 
 
 def _wrong(what: str, given: str, known: Sequence[str]) -> str:
