@@ -131,7 +131,7 @@ def _largest(scores: Tensor) -> Tensor:
         return scores.new_full((columns,), MASKED)
     # Rows side by side: on a CPU torch goes through a narrow matrix one number at a time, twenty times as slowly.
     fold = 1 if rows % 16 else 16
-    return scores.view(-1, fold * columns).amax(0).view(fold, columns).amax(0)
+    return scores.reshape(-1, fold * columns).amax(0).view(fold, columns).amax(0)
 
 
 def _or_one(total: Tensor) -> Tensor:

@@ -83,6 +83,13 @@ def test_soft_clip_equals_a_loop_over_eq_1_to_3(norm):
     torch.testing.assert_close(loss, (image_to_text + text_to_image) / 2, **CLOSE)
 
 
+def test_soft_clip_takes_logits_in_any_order_of_memory():
+    logits, targets, valid = draw(4, images=32, texts=32)
+    stored_by_columns = logits.T.contiguous().T
+    expected = soft_clip(logits, targets, valid)
+    torch.testing.assert_close(soft_clip(stored_by_columns, targets, valid), expected, **CLOSE)
+
+
 def test_unknown_pairs_take_no_part_in_soft_clip():
     logits, targets, valid = draw(6)
     changed = torch.where(valid, logits, 50 * torch.randn_like(logits))
