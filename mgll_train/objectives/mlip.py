@@ -167,8 +167,7 @@ class Mlip(Objective):
         scores = (image @ text.T).detach() * self.logit_scale.exp().detach()
         hard_text = draw_negatives(scores, same, rows, columns)
         images, keys = gather.all_gather_rows(image.detach()), gather.all_gather_rows(rows)
-        carriers = gather.all_gather_rows(carried)
-        alike = same[:, carriers]
+        alike = _fitting(carried, gather.all_gather_rows(carried), sets)
         mine = text[carried]
         hard_image = draw_negatives(
             (mine @ images.T).detach() * self.logit_scale.exp().detach(), alike, columns[carried], keys
@@ -228,3 +227,14 @@ def _same(mine: Tensor, sets: Tensor, carried: Tensor, columns: int) -> Tensor:
     """(n, K) bool: whether some image that carries caption k tells the same, non-empty set of concepts as image i."""
     alike = (mine[:, None] == sets[None]) & (mine != 0)[:, None]
     return torch.zeros(len(mine), columns, device=mine.device).index_add_(1, carried, alike.float()) > 0
+
+
+def _fitting(carried: Tensor, carriers: Tensor, sets: Tensor) -> Tensor:
+    """(n, N) bool: whether image j of all ranks carries the caption of image i, or tells the same as one that does.
+
+    carried (n,): the captions of this rank's images; carriers, sets (N,): captions and label sets of all images.
+    """
+    has = carried[:, None] == carriers[None]
+    kinds, place = torch.unique(sets, return_inverse=True)
+    told = torch.zeros(len(carried), len(kinds), device=sets.device).index_add_(1, place, has.float()) > 0
+    return has | (told & (kinds != 0))[:, place]

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: E402
 from mgll_train.batch import CAPTION, LevelBatch  # noqa: E402
 from mgll_train.objectives import mlip, plan  # noqa: E402
 from tests.train.test_local_losses import pairs, random_unit  # noqa: E402
-from tests.train.test_local_objectives import FIRST, SECOND, Step, batch_of  # noqa: E402
+from tests.train.test_local_objectives import FIRST, SECOND, Step, batch_of, entry, make  # noqa: E402
 
 
 def test_plan_with_one_stage_and_no_gate_is_the_fine_grained_loss_of_sparc():
@@ -98,3 +98,32 @@ def test_mlip_matches_every_pair_with_one_text_and_one_image_that_tell_something
         texts = [j for j in range(n) if torch.equal(own_text[j], hard_text[i])]
         images = [j for j in range(n) if torch.equal(image[j], hard_image[i])]
         assert any(differs[i][j] for j in texts) and any(differs[i][j] for j in images)
+
+
+def telling(number, concepts, caption):
+    """A sample that tells these concepts and carries this caption."""
+    one = make(number)
+    texts = {"category": [], "explanatory": [entry("explanatory", f"about {c}", [c]) for c in concepts]}
+    states = {"present": concepts, "absent": [], "uncertain": []}
+    return replace(one, meta={**one.meta, "concepts": states, "texts": texts}, caption=caption)
+
+
+def test_mlip_mines_no_image_that_tells_the_same_as_another_carrier_of_the_caption(monkeypatch):
+    """Images 0 and 1 share a caption and tell different things: image 2 tells the same as image 1, so it fits both."""
+    told = ("fundus.c0", "fundus.c1", "fundus.c1", "fundus.c2")
+    captions = ("dot bar", "dot bar", "ring edge", "spot line")
+    step, chosen = Step("mlip"), []
+    real = mlip.draw_negatives
+    monkeypatch.setattr(mlip, "draw_negatives", lambda *given: chosen.append(real(*given)) or chosen[-1])
+    for seed in range(20):
+        samples = [telling(100 + 4 * seed + i, [c], captions[i]) for i, c in enumerate(told)]
+        batch = batch_of(samples, step.objective)
+        chosen.clear()
+        step(batch)
+        carried = batch.levels[CAPTION].own.int().argmax(1).tolist()
+        of_caption = [{told[j] for j in range(4) if carried[j] == k} for k in range(3)]
+        hard_text, hard_image = chosen[:2]
+        assert min(hard_text.tolist()) >= 0 and min(hard_image.tolist()) >= 0
+        for i in range(4):
+            assert told[i] not in of_caption[hard_text[i]]
+            assert told[hard_image[i]] not in of_caption[carried[i]]

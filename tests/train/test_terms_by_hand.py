@@ -17,6 +17,7 @@ from mgll_train.losses.sequence import attend, sequence_nce  # noqa: E402
 from mgll_train.losses.sinkhorn import swapped_prediction  # noqa: E402
 from mgll_train.losses.soft_clip import soft_clip  # noqa: E402
 from mgll_train.objectives import mlip  # noqa: E402
+from mgll_train.objectives.mgca import token_alignment  # noqa: E402
 from tests.train.test_local_losses import pairs, random_unit  # noqa: E402
 from tests.train.test_local_objectives import FIRST, SECOND, Step, batch_of  # noqa: E402
 
@@ -24,23 +25,65 @@ EXACT = {"rtol": 0, "atol": 1e-10}
 SAMPLES = FIRST + SECOND
 
 
-def linear_codes(scores):
+def linear_codes(scores, epsilon=0.05):
     """Sinkhorn-Knopp in numbers, not logarithms (arXiv:2006.09882, Alg. 1)."""
-    codes = torch.exp(scores / 0.05)
+    codes = torch.exp(scores / epsilon)
     for _ in range(3):
         codes = codes / codes.sum(0)
         codes = codes / codes.sum(1, keepdim=True)
     return codes.detach()
 
 
-def test_each_side_predicts_the_code_of_the_other():
+@pytest.mark.parametrize("epsilon", [0.05, 0.3])
+def test_each_side_predicts_the_code_of_the_other(epsilon):
     image, text, directions = random_unit(7, 8), random_unit(7, 8, seed=1), random_unit(4, 8, seed=2)
-    seen, told = linear_codes(image @ directions.T), linear_codes(text @ directions.T)
+    seen, told = linear_codes(image @ directions.T, epsilon), linear_codes(text @ directions.T, epsilon)
     expected = 0
     for i in range(7):
         of_image, of_text = (torch.softmax(x[i] @ directions.T / 0.2, 0) for x in (image, text))
         expected -= sum(told[i, k] * of_image[k].log() + seen[i, k] * of_text[k].log() for k in range(4)) / 2
-    torch.testing.assert_close(swapped_prediction(image, text, directions), expected / 7, **EXACT)
+    torch.testing.assert_close(swapped_prediction(image, text, directions, epsilon=epsilon), expected / 7, **EXACT)
+
+
+def test_mgca_aligns_each_image_with_its_own_caption_and_weighs_its_terms():
+    step = Step("mgca", weights=(0.5, 2.0, 3.0), epsilon=0.3)
+    objective, batch = step.objective, batch_of(SAMPLES, step.objective)
+    assert not objective.logit_scale.requires_grad
+    got = step(batch)
+    features = step.model(batch, local=True)
+    image, text = objective.heads.pooled(features.image, features.text[CAPTION])
+    own = batch.levels[CAPTION].own.double()
+    mine = torch.stack([text[row.argmax()] for row in own])
+    directions = F.normalize(objective.prototypes, dim=1)
+    expected = {
+        "ita": 2 * soft_clip(image @ text.T / 0.07, own)[0],
+        "cta": token_alignment(*objective.heads.local(features), 0.1),
+        "cpa": swapped_prediction(image, mine, directions, epsilon=0.3),
+    }
+    for name, value in expected.items():
+        torch.testing.assert_close(got[name], value.detach(), rtol=0, atol=1e-6)  # the scale is held in fp32
+    whole = 0.5 * got["ita"] + 2 * got["cta"] + 3 * got["cpa"]
+    torch.testing.assert_close(got["loss"].detach(), whole, **EXACT)
+
+
+def test_plan_weighs_its_local_term():
+    step = Step("plan", local_weight=0.5)
+    got = step(batch_of(SAMPLES, step.objective))
+    torch.testing.assert_close(got["loss"].detach(), got["clip"] + 0.5 * got["local"], **EXACT)
+
+
+def test_mlip_weighs_its_terms():
+    step = Step("mlip")
+    batch = batch_of(SAMPLES, step.objective)
+    for weights in (
+        {"augmented": 1.0, "divergence": 0.1, "local": 1.0, "category": 1.0, "matching": 0.5, "swapping": 0.5},
+        {"augmented": 0.2, "divergence": 0.3, "local": 0.4, "category": 0.6, "matching": 0.7, "swapping": 0.8},
+    ):
+        got = Step("mlip", weights=weights)(batch)
+        whole = got["clip"] + sum(weight * got[name] for name, weight in weights.items())
+        torch.testing.assert_close(got["loss"].detach(), whole, **EXACT)
+        if weights["local"] == 1:  # what is not given
+            torch.testing.assert_close(step(batch)["loss"], got["loss"], **EXACT)
 
 
 def plan_by_hand(patches, words, mask, keep):
@@ -115,6 +158,7 @@ class Watched:
         def swap_words(words, mask, *rest):
             mixed = swap(words, mask, *rest)
             self._note("words")(None, (words, mask), mixed)
+            self.partners = rest[1]
             return mixed
 
         monkeypatch.setattr(mlip, "swap_words", swap_words)
@@ -220,6 +264,14 @@ def test_mlip_tells_swapped_reports_from_whole_ones(watched):
         [(m * a)[real].sum(0) / max(1, int(real.sum())) for m, a, real in zip(mixed, answers, mask, strict=True)]
     )
     torch.testing.assert_close(watched.given["swap"][0][0], mean * 8**0.5, **EXACT)
+
+
+def test_mlip_swaps_in_words_of_an_image_that_tells_something_else(watched):
+    told = [frozenset(sample.meta["concepts"]["present"]) for sample in SAMPLES]
+    partners = watched.partners.tolist()
+    assert any(j >= 0 for j in partners)
+    for i, j in enumerate(partners):
+        assert (told[i] != told[j]) if j >= 0 else all(told[i] == other for other in told)
 
 
 def test_mlip_divergence_is_the_band_of_both_sides(watched):
