@@ -237,4 +237,5 @@ def _fitting(carried: Tensor, carriers: Tensor, sets: Tensor) -> Tensor:
     has = carried[:, None] == carriers[None]
     kinds, place = torch.unique(sets, return_inverse=True)
     told = torch.zeros(len(carried), len(kinds), device=sets.device).index_add_(1, place, has.float()) > 0
-    return has | (told & (kinds != 0))[:, place]
+    fits: Tensor = has | (told & (kinds != 0))[:, place]
+    return fits

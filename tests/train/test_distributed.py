@@ -68,6 +68,18 @@ def film(number):
     return Sample(one.image, {**meta, "texts": texts}, one.caption)
 
 
+def sided(number):
+    """One sample whose diagnostic texts tell a side: they hold for the images that carry them alone."""
+    one = make(number)
+    texts = dict(one.meta["texts"])
+    side = "left" if number % 2 else "right"
+    texts["diagnostic"] = [
+        {**text("diagnostic", f"{side} {t['text']}", t["concepts"]), "about": t["concepts"]}
+        for t in texts["diagnostic"]
+    ]
+    return Sample(one.image, {**one.meta, "texts": texts}, one.caption)
+
+
 def drawn(number):
     """One sample with four texts at a level, of which it may bring fewer; half of them say nothing of a concept."""
     one = make(number)
@@ -152,6 +164,7 @@ CASES = {
     ),
     "a rank without texts": ([make(i, ()) for i in range(3)], [make(i) for i in range(3, 9)], "mgll", MGLL, "mask"),
     "drawn texts": ([drawn(i) for i in range(5)], [drawn(i) for i in range(5, 14)], "mgll", MGLL, "mask"),
+    "sides": ([sided(i) for i in range(5)], [sided(i) for i in range(5, 14)], "mgll", MGLL, "mask"),
     "two modalities": (
         [make(0), film(1), film(2), make(3), make(4)],
         [film(i) for i in range(5, 12)],

@@ -48,6 +48,8 @@ def test_half_of_the_reports_have_a_fifth_to_a_half_of_their_words_swapped_in_on
     assert not (replaced & ~mask).any()
     share = replaced.sum(1)[swapped] / count[swapped]
     assert (replaced.sum(1)[swapped] <= (count[swapped] * 0.5).ceil()).all() and (share >= 0.2).all()
+    long = share[count[swapped] >= 15]
+    assert long.min() < 0.25 and 0.33 < long.mean() < 0.42 and long.max() > 0.45
     edges = (replaced[:, 1:] != replaced[:, :-1]).sum(1)
     assert (edges[swapped] <= 2).all(), "one run of words"
     assert index[5, 1:6].tolist() == [0, 1, 2, 3, 4]

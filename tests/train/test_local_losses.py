@@ -145,3 +145,22 @@ def test_hashed_numbers_are_uniform_and_depend_on_both_ids():
     counts = torch.histc(numbers, 20, 0, 1)
     assert (counts - 4500).abs().max() < 450
     assert abs(torch.corrcoef(numbers[:2])[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_is_not_hidden(value):
+    """Each term by itself: in a whole loss another term would show it too."""
+    patches, words, mask = pairs()
+    image, text, directions = random_unit(7, 8), random_unit(7, 8, seed=1), random_unit(4, 8, seed=2)
+    losses = torch.tensor([1.0, value, 2.0])
+    assert not mean_over_samples(losses, torch.ones(3, dtype=torch.bool)).isfinite()
+    for broken in (patches, words, image, text, directions):
+        kept = broken.clone()
+        broken.view(-1)[3] = value
+        if broken is patches or broken is words:
+            assert not token_alignment(patches, words, mask, 0.1).isfinite()
+        else:
+            assert not swapped_prediction(image, text, directions).isfinite()
+        broken.copy_(kept)
+    assert token_alignment(patches, words, mask, 0.1).isfinite()
+    assert swapped_prediction(image, text, directions).isfinite()

@@ -100,6 +100,36 @@ def test_unknown_pairs_take_no_part_in_soft_clip():
     assert soft_clip(changed, targets)[0] != soft_clip(logits, targets)[0]
 
 
+@pytest.mark.parametrize(("counts", "norm"), MODES)
+def test_a_text_that_no_image_carries_and_a_positive_that_is_unknown_take_no_part_in_soft_clip(counts, norm):
+    logits, targets, valid = draw(10)
+    expected = soft_clip(logits, targets, counts=counts, norm=norm)
+    wider = torch.cat([logits, torch.full((9, 1), 50.0)], 1), F.pad(targets, (0, 1))
+    torch.testing.assert_close(soft_clip(*wider, counts=counts, norm=norm), expected, **CLOSE)
+    valid[2, targets[2].argmax()] = False
+    assert (targets > valid).any()
+    masked, cleared = (soft_clip(logits, y, valid, counts=counts, norm=norm) for y in (targets, targets * valid))
+    torch.testing.assert_close(masked, cleared, **CLOSE)
+
+
+@pytest.mark.parametrize(("counts", "norm"), MODES)
+def test_the_floor_is_the_entropy_of_the_targets_and_what_the_counts_add(counts, norm):
+    _, targets, _ = draw(12)
+    carriers, labels = targets.sum(0), targets.sum()
+    rows = columns = 0.0
+    for i in range(9):
+        for k in range(6):
+            if targets[i, k] > 0:
+                w = 1 / targets[i].sum()
+                rows -= w * (w / (carriers[k] if counts == "instance" else 1)).log()
+    spread = targets if norm == "images" else targets / targets.sum(1, keepdim=True)
+    for k in range(6):
+        columns -= sum(w * math.log(w / spread[:, k].sum()) for w in spread[:, k] if w > 0)
+    expected = (rows / (9 if norm == "images" else labels) + columns / labels) / 2
+    floor = soft_clip(torch.zeros(9, 6, dtype=torch.float64), targets, counts=counts, norm=norm)[1]
+    torch.testing.assert_close(floor, torch.as_tensor(expected), **CLOSE)
+
+
 def test_pointwise_is_bce_on_the_masked_multi_hot_matrix():
     logits, targets, valid = draw(7)
     expected = F.binary_cross_entropy_with_logits(logits[valid], targets[valid])
@@ -122,6 +152,21 @@ def test_pointwise_weighted_by_count_is_bce_over_all_pairs_of_samples():
     same = (label[:, None] == label[None]).double()
     expected = F.binary_cross_entropy_with_logits(logits[:, label], same)
     torch.testing.assert_close(pointwise(logits, targets, count_weighted=True), expected, **CLOSE)
+
+
+def test_pointwise_weighted_by_count_leaves_unknown_pairs_out():
+    logits, targets, valid = draw(13)
+    valid[4, targets[4].argmax()] = False
+    counts = (targets * valid).sum(0).expand(9, 6)
+    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    expected = (each * counts)[valid].sum() / counts[valid].sum()
+    torch.testing.assert_close(pointwise(logits, targets, valid, count_weighted=True), expected, **CLOSE)
+
+
+def test_pointwise_targets_are_yes_or_no():
+    logits, targets, valid = draw(14)
+    shares = targets / targets.sum(1, keepdim=True)
+    torch.testing.assert_close(pointwise(logits, shares, valid), pointwise(logits, targets, valid), **CLOSE)
 
 
 def everything(logits, targets, valid):
@@ -242,12 +287,14 @@ def test_gradient_of_image_to_text_is_the_weighted_centroid():
 
 
 def test_row_without_labels_can_be_deleted():
-    logits, targets, _ = draw(60)
+    logits, targets, valid = draw(60)
     targets[[0, 5]] = 0
     kept = [i for i in range(9) if i not in (0, 5)]
     for counts, norm in MODES:
-        whole, part = (soft_clip(logits[r], targets[r], counts=counts, norm=norm) for r in (slice(None), kept))
-        torch.testing.assert_close(whole, part, **CLOSE)
+        for known in (valid, torch.ones_like(valid)):
+            whole, part = (soft_clip(logits[r], targets[r], known[r], counts=counts, norm=norm) for r in (..., kept))
+            torch.testing.assert_close(whole, part, **CLOSE)
+        torch.testing.assert_close(whole, soft_clip(logits, targets, counts=counts, norm=norm), **CLOSE)
     leaf = logits.clone().requires_grad_()
     soft_clip(leaf, targets)[0].backward()
     assert (leaf.grad[[0, 5]] == 0).all()
@@ -297,6 +344,9 @@ def test_one_class_in_the_whole_batch_gives_log_n_and_no_gradient():
     assert floor.item() == pytest.approx(math.log(9))
     spread = (logits.logsumexp(0) - logits).mean()
     torch.testing.assert_close(loss, (math.log(9) + spread) / 2, **CLOSE)
+    # Image to text has none: what there is comes from text to image.
+    (slope,), (of_spread,) = torch.autograd.grad(loss, logits), torch.autograd.grad(spread / 2, logits)
+    torch.testing.assert_close(slope, of_spread, **CLOSE)
 
 
 def test_a_value_that_is_not_finite_is_not_hidden():

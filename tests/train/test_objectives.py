@@ -223,12 +223,16 @@ def test_autocast_leaves_the_loss_in_fp32(dtype):
     assert (inside - exact).abs() / exact < 1e-2
 
 
-def test_a_feature_that_is_not_finite_reaches_the_loss():
+@pytest.mark.parametrize(
+    ("weights", "term"),
+    [((1, 0, 0), "soft_clip/diagnostic"), ((0, 1, 0), "pointwise/diagnostic"), ((0, 0, 1), "smooth_kl")],
+)
+def test_a_feature_that_is_not_finite_reaches_the_loss_through_every_term(weights, term):
     features, batch = make()
+    objective = objectives.build("mgll", LEVELS, weights=weights)
+    assert objectives.non_finite(objective(features, batch)) == []
     features.image.data[2, 0] = math.nan
-    results = objectives.build("mgll", LEVELS)(features, batch)
-    assert "loss" in objectives.non_finite(results)
-    assert "soft_clip/diagnostic" in objectives.non_finite(results)
+    assert {"loss", term} <= set(objectives.non_finite(objective(features, batch)))
 
 
 def test_clamp_keeps_the_scale_between_1_and_100():

@@ -45,6 +45,19 @@ def test_smooth_kl_is_g_times_jensen_shannon_over_samples(levels):
     assert 0 < term.loss <= levels * math.log(levels)
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_smooth_kl_over_many_texts_of_which_an_image_carries_few(most):
+    """Columns are picked instead of multiplied: one label an image, and one or two."""
+    generator = torch.Generator().manual_seed(most)
+    logits = [torch.randn(12, texts, generator=generator, dtype=torch.float64) for texts in (40, 48)]
+    targets = [torch.zeros_like(matrix) for matrix in logits]
+    for matrix in targets:
+        for i in range(12):
+            matrix[i, torch.randperm(matrix.shape[1], generator=generator)[: 1 + i % most]] = 1
+        matrix[7] = matrix[3]
+    torch.testing.assert_close(smooth_kl(logits, targets).loss, by_samples(logits, targets)[0], **CLOSE)
+
+
 def test_smooth_kl_is_zero_for_equal_levels_and_g_log_g_for_disjoint_ones():
     logits, targets, _ = draw(30)
     assert smooth_kl([logits, logits, logits], [targets] * 3).loss.item() == pytest.approx(0, abs=1e-12)
@@ -73,10 +86,12 @@ def test_smooth_kl_leaves_out_samples_without_every_level():
     torch.testing.assert_close(whole.loss, part.loss, **CLOSE)
 
 
-def test_gradcheck_smooth_kl():
-    first, second = draw(52, images=5, texts=4), draw(53, images=5, texts=3)
-    leaves = (first[0].requires_grad_(), second[0].requires_grad_())
-    assert torch.autograd.gradcheck(lambda x, y: smooth_kl([x, y], [first[1], second[1]]).loss, leaves)
+@pytest.mark.parametrize("levels", [2, 3])
+def test_gradcheck_smooth_kl(levels):
+    drawn = [draw(52 + g, images=5, texts=4 - g) for g in range(levels)]
+    leaves = tuple(logits.requires_grad_() for logits, _, _ in drawn)
+    targets = [matrix for _, matrix, _ in drawn]
+    assert torch.autograd.gradcheck(lambda *logits: smooth_kl(logits, targets).loss, leaves)
 
 
 def test_smooth_kl_counts_every_kind_of_image_with_the_levels_it_has():
