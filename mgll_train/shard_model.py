@@ -82,9 +82,13 @@ def put_together(state: Any) -> Any:
 
 
 def shared_like(whole: Tensor, example: Any) -> Tensor:
-    """A whole tensor, equal on all ranks, shared as the tensor `example` is, or itself where that is not shared."""
+    """A whole tensor, equal on all ranks, shared as the tensor `example` is, or stored in its order where it is not.
+
+    The fused optimiser goes through parameter and moments side by side as they lie in memory: moments of a run that
+    shared its parameters lie by rows, the weights of a convolution by channels.
+    """
     if not hasattr(example, "full_tensor"):
-        return whole
+        return torch.empty_like(example, dtype=whole.dtype, device=whole.device).copy_(whole)
     from torch.distributed.tensor import distribute_tensor
 
     return distribute_tensor(whole.to(example.device), example.device_mesh, example.placements)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,19 @@ def test_a_run_with_shared_parameters_resumes_to_the_bit(runs: Any) -> None:
         checkpoint.load(folder / "two" / name / "checkpoints" / "step-00000004.pt") for name in ("fsdp", "resumed")
     )
     assert [key for key in whole if not same(whole[key], resumed[key])] == []
+
+
+@pytest.mark.slow
+def test_a_run_with_shared_parameters_goes_on_without(runs: Any, tmp_path: Path) -> None:
+    """The moments of a convolution lie in another order in memory there."""
+    folder, _ = runs
+    shutil.copytree(folder / "two" / "fsdp", tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "step-00000004.pt").unlink()
+    settings = replace(config("fsdp", str(next(folder.glob("*.json")))), fsdp=False)
+    loop.pretrain(settings, [str(folder / "data")], tmp_path / "run", resume=True)
+    one, other = (
+        checkpoint.load(run / "checkpoints" / "step-00000004.pt")["model"]
+        for run in (tmp_path / "run", folder / "two" / "fsdp")
+    )
+    name = next(key for key in one if key.endswith("conv1.weight"))
+    torch.testing.assert_close(one[name], other[name], rtol=0, atol=1e-7)
