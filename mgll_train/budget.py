@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mgll_train.errors import DataError
@@ -23,13 +23,19 @@ class Broken:
 class Budget:
     """Counts the distinct samples that were left out, and stops the run when they are more than a share of all."""
 
-    def __init__(self, share: float, samples: int) -> None:
+    def __init__(self, share: float, samples: int, seen: Iterable[int] = ()) -> None:
+        """seen: the numbers of samples that were left out before a run went on."""
         self.allowed = int(share * samples)
         self.samples = samples
-        self._seen: dict[int, str] = {}
+        self._seen: dict[int, str] = dict.fromkeys(seen, "one that was left out before the run went on")
 
     def __len__(self) -> int:
         return len(self._seen)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The samples that were left out, in ascending order."""
+        return sorted(self._seen)
 
     def spend(self, broken: Sequence[Broken]) -> list[str]:
         """Count what a batch left out; the messages that are new. Raises DataError for a damaged tar or past budget."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -12,19 +13,21 @@ from typing import Any
 
 import torch
 
-from mgll_train import gather
+from mgll_train import gather, memory, workers
 from mgll_train.errors import DataError, UserError
 
 VERSION = 1
 _NAME = re.compile(r"^step-(\d{8})\.pt$")
+# What a run that goes on may have changed: it only decides when a run stops.
+_MAY_CHANGE = ("broken",)
 _KEYS = ("v", "model", "objective", "optimizer", "scaler", "step", "cursor", "rng", "config", "manifests")
 
 
 def save(folder: Path, state: Mapping[str, Any], keep: int) -> Path:
     """Write `folder/step-<8 digits>.pt` and remove all but the newest `keep` checkpoints. Returns its path.
 
-    `state` holds tensors and plain values only, under the keys of `_KEYS` and perhaps `average`, so that
-    `weights_only=True` can read it. Raises UserError where it cannot be written.
+    `state` holds tensors and plain values only, under the keys of `_KEYS` and perhaps `average` and `broken`,
+    so that `weights_only=True` can read it. Raises UserError where it cannot be written.
     A kill at any moment leaves the old checkpoints whole: the new one gets its name only when it is on the disk.
     """
     path = folder / f"step-{int(state['step']):08d}.pt"
@@ -38,6 +41,8 @@ def save(folder: Path, state: Mapping[str, Any], keep: int) -> Path:
         part.replace(path)
     except (OSError, RuntimeError) as error:  # torch says of a full disk that a position is unexpected
         part.unlink(missing_ok=True)  # before the room is told
+        if workers.is_death(error):  # it is raised wherever the main thread is
+            raise
         left = f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB free there" if folder.is_dir() else "no such folder"
         reason = error.strerror if isinstance(error, OSError) else "is the disk full?"
         raise UserError(
@@ -73,6 +78,11 @@ def load(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such checkpoint") from None
     except Exception as error:  # the faults of a torn file have no common base class
+        if memory.ran_out(error):
+            raise
+        # The file may be whole. (Torch seeks in a torn one to where nothing can be: EINVAL.)
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise UserError(f"{path}: cannot be read ({error.strerror or error}); try again") from error
         raise DataError(
             f"{path}: not a whole checkpoint ({path.stat().st_size:,} bytes, {type(error).__name__}): remove it, and "
             "--resume auto takes the one before"
@@ -119,7 +129,7 @@ def refuse_other_run(path: Path, state: Mapping[str, Any], config: Mapping[str, 
     problems = [
         f"{key}: the checkpoint has {old.get(key, 'nothing')!r}, this run {config.get(key, 'nothing')!r}"
         for key in sorted({*old, *config})
-        if old.get(key) != config.get(key)
+        if key not in _MAY_CHANGE and old.get(key) != config.get(key)
     ]
     if list(state["manifests"]) != list(manifests):
         before, now = ", ".join(state["manifests"]), ", ".join(manifests)

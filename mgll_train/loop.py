@@ -14,7 +14,7 @@ import yaml
 from torch import Tensor
 
 from mgll_train import checkpoint, gather, objectives, ranks, shards
-from mgll_train.agree import news, verify
+from mgll_train.agree import exchange, news, verify
 from mgll_train.batch import Batch, share_texts
 from mgll_train.budget import Budget
 from mgll_train.cache import Cache
@@ -32,7 +32,7 @@ from mgll_train.picture import View
 from mgll_train.schedule import learning_rate, total_steps
 from mgll_train.stream import Plan, Steps, normalise
 from mgll_train.training import Training
-from mgll_train.workers import cores, load_steps, worker_count
+from mgll_train.workers import cores, deaths_told, load_steps, worker_count
 
 
 def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool = False) -> Path:
@@ -77,6 +77,12 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
         first = 0
         state = None
         saved = checkpoint.newest(out / "checkpoints")
+        seen = exchange(saved[0].name if saved else "none", device)
+        if len(set(seen)) > 1:
+            raise UserError(
+                f"{out}: the ranks see different newest checkpoints ({', '.join(seen)}): --out must be one folder that "
+                "all nodes share"
+            )
         if saved is not None:
             path, state, damaged = saved
             log_lines += damaged
@@ -128,7 +134,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
             unknown=config.unknown,
             notes=cache.notes,
         )
-        budget = Budget(config.broken, len(reader))
+        budget = Budget(config.broken, len(reader), state.get("broken", ()) if state else ())
         validation = Validation(
             shards.Reader(watched, cache.path),
             vocabulary,
@@ -151,6 +157,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
                     "rng": rng,
                     "config": config.identity(),
                     "manifests": list(identity),
+                    "broken": budget.numbers,
                 }
                 try:
                     path = checkpoint.save(out / "checkpoints", state, config.keep)
@@ -183,7 +190,7 @@ def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool
 
         infinite = 0
         batches = load_steps(steps, first, total, workers=workers, cuda=device.type == "cuda")
-        with stop_on_signal() as stop, log, closing(batches):
+        with stop_on_signal() as stop, log, closing(batches), deaths_told():
             for step, loaded in enumerate(batches, start=first + 1):
                 said = news(loaded, device)
                 for message in [*(f"left out: {line}" for line in budget.spend(said.broken)), *said.notes]:

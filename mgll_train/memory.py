@@ -14,16 +14,21 @@ from mgll_train.errors import UserError
 _CPU = ("not enough memory", "can't allocate memory")
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory, of the machine or of its GPU, was not enough."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _CPU)
+
+
 @contextmanager
 def explained(config: Config, rank: int) -> Iterator[None]:
     """Turn torch's out-of-memory errors (CUDA or CPU) into a UserError that names the settings to change."""
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one
-        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in _CPU):
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
             raise
         micro = config.batch // config.accumulate
-        first = str(error).strip().splitlines()[0]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         ways = [
             f"a larger accumulate (now {config.accumulate}: {micro} samples of all ranks at once, the same gradients)",
             *(["gradient_checkpointing: true"] if not config.gradient_checkpointing else []),

@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -75,21 +75,36 @@ def started(loader: DataLoader[T]) -> Iterator[T]:
 
 
 def guarded(batches: Iterator[T]) -> Generator[T]:
-    """The batches; ends the loader processes with the loop, and says in words when one was killed."""
+    """The batches; ends the loader processes with the loop, and says in words when one was killed meanwhile."""
     try:
-        yield from batches
-    except RuntimeError as error:
-        if "DataLoader worker" in str(error):
-            raise DataError(
-                f"a loader process died ({error}). If memory ran out, lower --workers; --resume auto goes on from the "
-                "last checkpoint"
-            ) from error
-        raise
+        with deaths_told():
+            yield from batches
     finally:
         # The processes ignore SIGTERM, which a scheduler sends to all: end them through their queues.
         shutdown = getattr(batches, "_shutdown_workers", None)
         if shutdown is not None:
             shutdown()
+
+
+def is_death(error: BaseException) -> bool:
+    """Whether torch says with this error that a loader process was killed."""
+    return isinstance(error, RuntimeError) and "DataLoader worker" in str(error)
+
+
+@contextmanager
+def deaths_told() -> Iterator[None]:
+    """Say in words that a loader process was killed. torch's error comes wherever the main thread is just then."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_death(error):
+            raise
+        told = DataError(
+            f"a loader process died ({error}). If memory ran out, lower --workers; --resume auto goes on from the last "
+            "checkpoint"
+        )
+        told.own = True
+        raise told from error
 
 
 def prepare_worker(_: int) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from mgll_train import checkpoint
 from mgll_train.errors import DataError, UserError
+from mgll_train.workers import deaths_told
 from tests.train.conftest import largest_file
 
 
@@ -82,6 +83,42 @@ def test_newest_whole_checkpoint_is_found(tmp_path: Path) -> None:
         left.write_bytes(b"")
     with pytest.raises(DataError, match="no checkpoint can be read"):
         checkpoint.newest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(5, "Input/output error"), UserError),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), RuntimeError),
+        (MemoryError(), MemoryError),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_now_is_not_called_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: type[Exception]
+) -> None:
+    """No older one is taken in its place, and nobody is told to remove it."""
+    for step in (1, 2):
+        checkpoint.save(tmp_path, state(step), keep=9)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(told) as caught:
+        checkpoint.newest(tmp_path)
+    assert caught.type is told and "remove it" not in str(caught.value)
+
+
+def test_a_loader_process_that_dies_during_a_save_is_no_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    monkeypatch.setattr(torch, "save", killed)
+    with pytest.raises(DataError, match="lower --workers"), deaths_told():
+        checkpoint.save(tmp_path, state(1), keep=9)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:

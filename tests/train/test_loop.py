@@ -174,8 +174,22 @@ def test_broken_samples_are_counted_and_stop_the_run_over_budget(
     config = settings(small_model, steps=10, broken=3 / 40)
     assert checkpoint.load(loop.pretrain(config, [str(folder)], tmp_path / "run"))["step"] == 10  # two epochs
     assert capfd.readouterr().err.count("left out: shapes/0.1.0") == 3
+    less = settings(small_model, steps=10, broken=2.9 / 40, checkpoint_every=1)
     with pytest.raises(DataError, match="3 broken samples, the budget is 2 of 40"):
-        loop.pretrain(settings(small_model, steps=10, broken=2.9 / 40), [str(folder)], tmp_path / "other")
+        loop.pretrain(less, [str(folder)], tmp_path / "other")
+
+
+def test_what_was_left_out_before_a_resume_still_counts_and_the_budget_may_be_raised(
+    make_dataset: Make, small_model: str, tmp_path: Path
+) -> None:
+    folder, out = make_dataset(), tmp_path / "run"
+    _break_pictures(folder, 3)
+    less, more = (settings(small_model, steps=10, broken=n / 40, checkpoint_every=1) for n in (2, 3))
+    for _ in range(3):
+        with pytest.raises(DataError, match="3 broken samples, the budget is 2 of 40"):
+            loop.pretrain(less, [str(folder)], out, resume=True)
+    last = checkpoint.load(loop.pretrain(more, [str(folder)], out, resume=True))
+    assert last["step"] == 10 and len(last["broken"]) == 3
 
 
 @pytest.mark.parametrize(("scaled", "borne"), [(True, 20), (False, 0)])

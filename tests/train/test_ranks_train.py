@@ -14,6 +14,7 @@ import torch
 
 from mgll_train import checkpoint, loop
 from mgll_train.config import Config
+from mgll_train.errors import UserError
 from mgll_train.training import Training
 from tests.train.conftest import write_dataset, write_model
 from tests.train.test_loop import same
@@ -89,6 +90,13 @@ def work(number: int, ports: dict[str, int], model: str, data: Path, out: Path) 
         (out / "resumed" / "checkpoints" / "step-00000004.pt").unlink()
     os.environ["MASTER_PORT"] = str(ports["resumed"])
     loop.pretrain(config("fsdp", model), [str(data)], out / "resumed", resume=True)
+    # A folder of its own for every rank, of which the second one's lags behind.
+    shutil.copytree(out / "resumed", out / f"own-{number}")
+    if number == 1:
+        (out / "own-1" / "checkpoints" / "step-00000004.pt").unlink()
+    os.environ["MASTER_PORT"] = str(ports["apart"])
+    with pytest.raises(UserError, match=r"different newest checkpoints \(step-00000004.pt, step-00000002.pt\)"):
+        loop.pretrain(config("fsdp", model), [str(data)], out / f"own-{number}", resume=True)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +105,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     folder = tmp_path_factory.mktemp("ranks")
     data = write_dataset(folder / "data", counts={"train": 40, "val": 13})
     model = write_model(folder)
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(len(CASES) + 1)]
-    ports = dict(zip([*CASES, "resumed"], [s.getsockname()[1] for s in sockets], strict=True))
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(len(CASES) + 2)]
+    ports = dict(zip([*CASES, "resumed", "apart"], [s.getsockname()[1] for s in sockets], strict=True))
     for opened in sockets:
         opened.close()
     (folder / "two").mkdir()
