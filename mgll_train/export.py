@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,9 @@ def export(path: Path, out: Path, *, average: bool = False) -> Path:
     after moving it. average: the running average of the weights. Returns `out`.
     Raises UserError if `out` holds files, and DataError for a damaged checkpoint.
     """
+    out = out.resolve()
+    if out == Path.cwd():
+        raise UserError(f"{out}: the folder that you are in; give --out another name")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: not an empty folder; give another --out")
     path = checkpoint.resolve(path)
@@ -46,9 +50,8 @@ def export(path: Path, out: Path, *, average: bool = False) -> Path:
         tensors["logit_bias"] = state["objective"]["bias"].reshape(tensors["logit_scale"].shape).float()
 
     # Written beside its name: what a full disk or a kill leaves is no model.
-    part = out.with_name(out.name + ".part")
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         _write(part, out, config, tokenizer, towers, wanted, tensors)
         part.replace(out)

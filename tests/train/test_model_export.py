@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,8 +59,11 @@ def test_a_model_that_could_not_be_written_leaves_nothing(tmp_path):
     with largest_file(100_000), pytest.raises(UserError, match="out: the model cannot be written"):
         export(tmp_path, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+    (tmp_path / "out.part").mkdir()  # of somebody else
+    (tmp_path / "out.part" / "notes").write_text("mine")
     folder = export(tmp_path, tmp_path / "out")
     assert len({path.stat().st_mode for path in folder.iterdir()}) == 1  # all may be read alike
+    assert (tmp_path / "out.part" / "notes").read_text() == "mine"
 
 
 @torch.no_grad()
@@ -88,10 +92,14 @@ def test_pictures_are_shown_whole(tmp_path, small_model):
     assert described["preprocess_cfg"]["resize_mode"] == "longest"
 
 
-def test_what_cannot_be_exported(tmp_path, small_model):
+def test_what_cannot_be_exported(tmp_path, small_model, monkeypatch):
     write_run(tmp_path, small_model)
     with pytest.raises(UserError, match="not an empty folder"):
         export(tmp_path, tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(UserError, match="the folder that you are in"):
+        export(tmp_path, Path())
     state = checkpoint.load(checkpoint.resolve(tmp_path))
     checkpoint.save(tmp_path / "checkpoints", {**state, "config": {**state["config"], "model": "tiny"}}, 1)
     with pytest.raises(DataError, match="do not fit model tiny"):
