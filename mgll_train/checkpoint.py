@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from mgll_train import gather, memory, workers
+from mgll_train import deaths, gather, memory
 from mgll_train.errors import DataError, UserError
 
 VERSION = 1
@@ -41,7 +41,7 @@ def save(folder: Path, state: Mapping[str, Any], keep: int) -> Path:
         part.replace(path)
     except (OSError, RuntimeError) as error:  # torch says of a full disk that a position is unexpected
         part.unlink(missing_ok=True)  # before the room is told
-        if workers.is_death(error):  # it is raised wherever the main thread is
+        if deaths.is_death(error):  # it is raised wherever the main thread is
             raise
         left = f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB free there" if folder.is_dir() else "no such folder"
         reason = error.strerror if isinstance(error, OSError) else "is the disk full?"

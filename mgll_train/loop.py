@@ -19,6 +19,7 @@ from mgll_train.batch import Batch, share_texts
 from mgll_train.budget import Budget
 from mgll_train.cache import Cache
 from mgll_train.config import Config
+from mgll_train.deaths import deaths_told
 from mgll_train.errors import DataError, InterruptedRun, NonFiniteError, UserError
 from mgll_train.evaluate.during import Validation, val_shards
 from mgll_train.interrupt import stop_on_signal
@@ -32,7 +33,7 @@ from mgll_train.picture import View
 from mgll_train.schedule import learning_rate, total_steps
 from mgll_train.stream import Plan, Steps, normalise
 from mgll_train.training import Training
-from mgll_train.workers import cores, deaths_told, load_steps, worker_count
+from mgll_train.workers import cores, load_steps, worker_count
 
 
 def pretrain(config: Config, patterns: Sequence[str], out: Path, *, resume: bool = False) -> Path:

@@ -6,13 +6,13 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from typing import TypeVar
 
 import torch
 from torch.utils.data import DataLoader
 
-from mgll_train.errors import DataError
+from mgll_train.deaths import deaths_told
 from mgll_train.interrupt import SIGNALS, when_orphaned
 from mgll_train.loaded import Loaded, Parcel, Parcels, Slots
 from mgll_train.stream import Steps
@@ -84,27 +84,6 @@ def guarded(batches: Iterator[T]) -> Generator[T]:
         shutdown = getattr(batches, "_shutdown_workers", None)
         if shutdown is not None:
             shutdown()
-
-
-def is_death(error: BaseException) -> bool:
-    """Whether torch says with this error that a loader process was killed."""
-    return isinstance(error, RuntimeError) and "DataLoader worker" in str(error)
-
-
-@contextmanager
-def deaths_told() -> Iterator[None]:
-    """Say in words that a loader process was killed. torch's error comes wherever the main thread is just then."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not is_death(error):
-            raise
-        told = DataError(
-            f"a loader process died ({error}). If memory ran out, lower --workers; --resume auto goes on from the last "
-            "checkpoint"
-        )
-        told.own = True
-        raise told from error
 
 
 def prepare_worker(_: int) -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mgll_train import checkpoint
+from mgll_train.deaths import deaths_told
 from mgll_train.errors import DataError, UserError
-from mgll_train.workers import deaths_told
 from tests.train.conftest import largest_file
 
 
